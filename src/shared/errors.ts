@@ -112,7 +112,7 @@ export function cancelled(resumeHint?: string): PhasemarkError<'Cancelled'> {
 }
 
 /** Throws `Cancelled` when the signal has fired. */
-export function throwIfCancelled(signal: AbortSignal | undefined): void {
+export function throwIfCancelled(signal: { readonly aborted: boolean } | undefined): void {
   if (signal?.aborted) throw cancelled()
 }
 

@@ -11,9 +11,3 @@ export interface Progress {
   /** Readings worth showing beside the bar, such as the current loss. */
   readings?: Record<string, number>
 }
-
-/** What every long call takes. */
-export interface JobOptions {
-  signal?: AbortSignal
-  onProgress?: (progress: Progress) => void
-}
