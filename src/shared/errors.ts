@@ -131,7 +131,7 @@ export function fromErrorData(data: ErrorData): PhasemarkError {
   return new PhasemarkError(
     data._tag,
     data.message,
-    data.fields as ErrorFields[ErrorTag],
+    data.fields,
     data.cause === undefined ? undefined : { cause: data.cause },
   )
 }
