@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { badInput, PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
+import { systemErrorCode } from '../files/system-error.ts'
 
 /** One read system call; longer ranges are read in pieces, so that the signal is looked at in between. */
 const bytesPerRead = 64 * 1024 * 1024
@@ -70,13 +71,6 @@ export function readError(path: string, error: unknown): unknown {
         { cause: error },
       )
   }
-}
-
-/** The `code` of a Node system error such as `ENOENT`, or `undefined`. */
-export function systemErrorCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined
-  if (!('code' in error) || typeof error.code !== 'string') return undefined
-  return 'syscall' in error ? error.code : undefined
 }
 
 class HandleFile implements PositionedFile {
