@@ -19,6 +19,8 @@ export interface TiffDirectory {
   texts: ReadonlyMap<number, string>
   /** Position of the next directory in the file, 0 at the end. */
   next: number
+  /** Where in the file `next` itself is stored. */
+  nextPointerAt: number
 }
 
 export const tiffTags = {
@@ -169,7 +171,7 @@ export class TiffDirectoryReader {
     }
     const end = entryCount * entryBytes
     const next = bigTiff ? readUint64(table, end, littleEndian) : table.getUint32(end, littleEndian)
-    return { numbers, texts, next }
+    return { numbers, texts, next, nextPointerAt: position + countBytes + end }
   }
 
   async #readNumbers(
