@@ -70,9 +70,9 @@ function boundaries(
  */
 export interface BoundaryDistances {
   /** From each scored boundary voxel of the truth to the nearest boundary voxel of the prediction. */
-  fromTruth: Int32Array
+  fromTruth: Float64Array
   /** From each scored boundary voxel of the prediction to the nearest boundary voxel of the truth. */
-  fromPredicted: Int32Array
+  fromPredicted: Float64Array
 }
 
 /** Measures the slices of one volume; keeps work arrays between slices. */

@@ -15,7 +15,7 @@ export class DistanceHistogram {
    * @param squared squared distances in voxels, -1 where there is nothing to measure to; kept
    * @param missing squared distance that stands for -1
    */
-  add(squared: Int32Array, missing: number): void {
+  add(squared: Float64Array, missing: number): void {
     this.count += squared.length
     let sum = 0
     for (let i = 0; i < squared.length; i++) {

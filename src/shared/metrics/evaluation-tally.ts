@@ -212,7 +212,7 @@ function boundaryF1({
   })
 }
 
-function countWithin(squared: Int32Array, tolerance: number): number {
+function countWithin(squared: Float64Array, tolerance: number): number {
   const limit = tolerance * tolerance
   let within = 0
   for (let i = 0; i < squared.length; i++) if (squared[i] >= 0 && squared[i] <= limit) within++

@@ -104,7 +104,7 @@ describe.each(golden.cases)('scores agree with the reference: $name', (expected)
 
 it('quantiles of distances agree with NumPy', () => {
   const histogram = new DistanceHistogram()
-  histogram.add(Int32Array.from(golden.quantiles.squared), 0)
+  histogram.add(Float64Array.from(golden.quantiles.squared), 0)
   for (const [fraction, value] of golden.quantiles.quantiles)
     expect(histogram.quantile(fraction)).toBeCloseTo(value, 12)
 })

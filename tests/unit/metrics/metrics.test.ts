@@ -223,6 +223,21 @@ describe('nearest distance', () => {
     )
   })
 
+  it('stays exact in rows with many far queries, where the search gives way to the envelope', () => {
+    const width = 40
+    const targets = Int32Array.of(3, 17, 18, 30, 2 * width + 25)
+    const queries = Int32Array.from({ length: width }, (_, x) => 400 * width + x)
+    const expected = Array.from(queries, (query) =>
+      Math.min(
+        ...Array.from(targets, (target) => {
+          const dy = 400 - Math.floor(target / width)
+          return dy * dy + ((target % width) - (query % width)) ** 2
+        }),
+      ),
+    )
+    expect([...new NearestDistance().squared(targets, queries, width)]).toEqual(expected)
+  })
+
   it('is exact across a whole large slice', () => {
     const width = 3000
     const target = 2999 * width + 1
@@ -234,7 +249,7 @@ describe('nearest distance', () => {
 describe('distance histogram', () => {
   it('counts what is missing as the given distance and keeps far distances within 1/32 voxel', () => {
     const histogram = new DistanceHistogram()
-    histogram.add(Int32Array.of(9, -1, 1_000_003), 16)
+    histogram.add(Float64Array.of(9, -1, 1_000_003), 16)
     expect(histogram.count).toBe(3)
     expect(histogram.sum).toBeCloseTo(3 + 4 + Math.sqrt(1_000_003), 12)
     expect(histogram.quantile(0)).toBe(3)

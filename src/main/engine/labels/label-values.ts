@@ -72,6 +72,12 @@ function countSparsely(slice: TypedArray, place: string): Map<number, number> {
   return counts
 }
 
+/** Throws `BadInput` naming `place` when a slice of floats holds anything but whole numbers. The input is kept. */
+export function requireWholeNumbers(slice: TypedArray, place: string): void {
+  if (!(slice instanceof Float32Array || slice instanceof Float64Array)) return
+  for (let i = 0; i < slice.length; i++) if (!Number.isInteger(slice[i])) checkValue(slice[i], place)
+}
+
 function checkValue(value: number, place: string): void {
   if (!Number.isInteger(value)) throw badInput(place, 'whole numbers as label values', String(value))
   if (value < lowestValue || value > highestValue)

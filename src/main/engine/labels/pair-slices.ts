@@ -27,6 +27,17 @@ const namesInMessage = 5
  * misnamed), when a stem that is needed occurs twice, or when slices would pair by position and the numbers differ.
  */
 export function pairSlices(wanted: NamedSlices, available: NamedSlices): SlicePairing {
+  return shareNames(wanted, available) ? pairByName(wanted, available) : pairByPosition(wanted, available)
+}
+
+/** Whether a single name occurs on both sides: then names mean something, and position nothing. */
+export function shareNames(wanted: NamedSlices, available: NamedSlices): boolean {
+  const names = new Set(available.names)
+  return wanted.names.some((name) => names.has(name))
+}
+
+/** Pairs by file stem alone. Throws as {@link pairSlices}. */
+export function pairByName(wanted: NamedSlices, available: NamedSlices): SlicePairing {
   const positionOf = new Map<string, number>()
   const repeated = new Set<string>()
   for (const [position, name] of available.names.entries()) {
@@ -34,29 +45,29 @@ export function pairSlices(wanted: NamedSlices, available: NamedSlices): SlicePa
     positionOf.set(name, position)
   }
   const missing = wanted.names.filter((name) => !positionOf.has(name))
-  if (missing.length === wanted.names.length) return pairByPosition(wanted, available)
   if (missing.length > 0)
     throw badInput(
       wanted.path,
       `a ${available.what} of the same name in ${available.path} for every ${wanted.what}`,
       `none for ${listNames(missing)}`,
     )
-  const wantedOnce = new Set<string>()
+  const seen = new Set<string>()
   for (const name of wanted.names) {
-    if (wantedOnce.has(name)) throw badInput(wanted.path, `one ${wanted.what} per name`, `${name} twice`)
+    if (seen.has(name)) throw badInput(wanted.path, `one ${wanted.what} per name`, `${name} twice`)
     if (repeated.has(name)) throw badInput(available.path, `one ${available.what} per name`, `${name} twice`)
-    wantedOnce.add(name)
+    seen.add(name)
   }
   return { pairing: 'stem', positions: wanted.names.map((name) => positionOf.get(name)!) }
 }
 
-function pairByPosition(wanted: NamedSlices, available: NamedSlices): SlicePairing {
+/** Pairs by position alone. Throws `BadInput` with both numbers when they differ. */
+export function pairByPosition(wanted: NamedSlices, available: NamedSlices): SlicePairing {
   if (wanted.names.length !== available.names.length)
     throw badInput(
       wanted.path,
-      `${wanted.what}s named like the ${available.what}s of ${available.path} (such as ${listNames(available.names.slice(0, 1))}), ` +
+      `${wanted.what}s named like the ${available.what}s of ${available.path} (such as ${available.names[0]}), ` +
         `or, paired by position, as many (${available.names.length})`,
-      `${wanted.names.length} with other names (such as ${listNames(wanted.names.slice(0, 1))})`,
+      `${wanted.names.length} with other names (such as ${wanted.names[0]})`,
     )
   return { pairing: 'position', positions: wanted.names.map((_, position) => position) }
 }

@@ -40,14 +40,13 @@ export interface ResolvedLabels {
 
 /**
  * Reads every slice of the files once and settles unlabelled value and materials: the options first, then what the files
- * say, then every value that occurs. `select` restricts the slices that count, per file.
+ * say, then every value that occurs.
  * Throws `BadInput` on a slice that holds no labels (fractions, too many values), on a value that no listed material has,
  * and on files that contradict each other.
  */
 export async function resolveLabels(
   files: readonly LabelFile[],
   options: ResolveOptions = {},
-  select?: readonly (readonly number[])[],
 ): Promise<ResolvedLabels> {
   const { unlabelled, warnings } = settleUnlabelled(files, options.unlabelled)
   const listed = options.materialsPath === undefined ? null : await readMaterials(options.materialsPath)
@@ -61,8 +60,7 @@ export async function resolveLabels(
 
   const occurring = new Set<number>()
   const counts: ValueCounts[][] = []
-  const slicesOf = files.map(({ file }, index) => select?.[index] ?? file.meta.sliceNames.map((_, z) => z))
-  const total = slicesOf.reduce((sum, slices) => sum + slices.length, 0)
+  const total = files.reduce((sum, { file }) => sum + file.meta.shape[0], 0)
   let done = 0
   for (const [index, labelFile] of files.entries()) {
     const known = listed ?? labelFile.stated?.metadata.materials ?? null
@@ -70,7 +68,7 @@ export async function resolveLabels(
     const list = listed === null ? labelFile.stated?.path : options.materialsPath
     const perSlice: ValueCounts[] = []
     const inFile = new Set<number>()
-    for (const z of slicesOf[index]) {
+    for (let z = 0; z < labelFile.file.meta.shape[0]; z++) {
       throwIfCancelled(options.signal)
       const place = placeOf(labelFile.file.meta, z)
       const slice = await labelFile.file.readSlice(
