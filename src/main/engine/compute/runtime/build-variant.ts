@@ -1,13 +1,13 @@
-import { mkdir, open, readdir, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
-import os from 'node:os'
+import { mkdir, readdir, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { PhasemarkError, hasTag } from '../../../../shared/errors.ts'
+import { syncFolder } from '../../files/atomic-file.ts'
+import { systemErrorCode } from '../../files/system-error.ts'
 import type { JobOptions } from '../../job-options.ts'
 import { compileAddon, compilerVersion, findCompiler } from './compile-addon.ts'
 import { addonVersion, runtimeFolder } from './host.ts'
 import type { RuntimeHost } from './host.ts'
 import { downloadWheel, findPip } from './pip.ts'
-import { isAlive } from './setup-lock.ts'
 import { addonPath, markerFile, readMarker } from './variant.ts'
 import type { RuntimeMarker, RuntimeVariant } from './variant.ts'
 import { extractWheel, sha256OfFile } from './wheel-archive.ts'
@@ -21,13 +21,11 @@ export interface BuildOptions extends JobOptions {
 
 /** The addon and the marker take less than this beyond what the wheels unpack to. */
 const otherBytes = 16 * 1024 * 1024
-/** Unfinished folders of other machines that share this cache are left alone for so long. */
-const foreignLeftoverMs = 7 * 24 * 3600 * 1000
 
 /**
- * Makes a variant's folder: download, verify, unpack, compile, prove, then rename into place. All of it happens in
- * `<variant>.partial-<machine>-<pid>`, so that the variant's own folder is complete whenever it exists. Whole downloads are
- * kept until the variant is made: an interrupted setup that is repeated does not fetch them again.
+ * Makes a variant's folder, for the holder of the setup lock: download, verify, unpack, compile, prove, then rename into
+ * place. All of it happens in `<variant>.partial-<pid>`, so that the variant's own folder is complete whenever it exists.
+ * Whole downloads are kept until the variant is made: an interrupted setup that is repeated does not fetch them again.
  *
  * @throws `RuntimeUnavailable`, `NoSpace`, `NotWritable`, `Cancelled`. Nothing unfinished is left behind.
  */
@@ -39,12 +37,11 @@ export async function buildVariant(
   const { signal, onProgress } = options
   const parent = runtimeFolder(host)
   const downloads = path.join(parent, 'downloads')
-  const partial = `${variant.folder}.partial-${machineName()}-${process.pid}`
+  const partial = `${variant.folder}.partial-${process.pid}`
   const compiler = findCompiler(host)
   try {
     await mkdir(downloads, { recursive: true })
     await removeLeftovers(parent)
-    await rm(partial, { recursive: true, force: true })
     await demandSpace(variant, downloads)
     await mkdir(partial)
     const files = await obtainWheels(host, variant, downloads, partial, options)
@@ -181,39 +178,20 @@ async function writeMarker(
 /** Puts the finished folder into place. When another setup was faster, its folder is as good as ours and stays. */
 async function moveIntoPlace(partial: string, folder: string): Promise<void> {
   if ((await readMarker(folder)) !== null) return
-  const damaged = `${folder}.damaged-${machineName()}-${process.pid}`
+  const damaged = `${folder}.damaged-${process.pid}`
   if ((await stat(folder).catch(() => null)) !== null) await rename(folder, damaged)
   await rename(partial, folder)
   await syncFolder(path.dirname(folder))
   await rm(damaged, { recursive: true, force: true })
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Removes what setups that were killed left behind. */
+/** Removes what setups that were killed left behind. Only the holder of the lock calls this, so nobody works in them. */
 async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const match = /\.(?:partial|damaged)-([^-]*)-(\d+)$/.exec(name)
-    if (!match) continue
-    const folder = path.join(parent, name)
-    const abandoned =
-      match[1] === machineName()
-        ? !isAlive(Number(match[2]))
-        : Date.now() - ((await stat(folder).catch(() => null))?.mtimeMs ?? Date.now()) > foreignLeftoverMs
-    if (abandoned) await rm(folder, { recursive: true, force: true })
+    if (/\.(?:partial|damaged)-\d+$/.test(name)) {
+      await rm(path.join(parent, name), { recursive: true, force: true })
+    }
   }
-}
-
-/** Name of this machine as part of a file name. Home folders are shared between machines, process numbers are not. */
-function machineName(): string {
-  return os.hostname().replaceAll(/[^A-Za-z0-9]/g, '')
 }
 
 async function demandSpace(variant: RuntimeVariant, downloads: string): Promise<void> {
@@ -235,8 +213,8 @@ async function demandSpace(variant: RuntimeVariant, downloads: string): Promise<
 }
 
 /** Names the place when the disk is full or closed; other errors pass. */
-export function asDiskError(error: unknown, folder: string): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+function asDiskError(error: unknown, folder: string): unknown {
+  const code = systemErrorCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new PhasemarkError('NoSpace', `${folder}: the disk is full`, { path: folder }, { cause: error })
   }

@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
 import { PhasemarkError } from '../../../../shared/errors.ts'
+import { makeFolder } from '../../files/atomic-file.ts'
+import type { FolderLock } from '../../files/lock.ts'
 import type { JobOptions } from '../../job-options.ts'
-import { asDiskError, buildVariant } from './build-variant.ts'
+import { buildVariant } from './build-variant.ts'
 import type { DeviceWish } from './choose.ts'
 import { currentHost, runtimeFolder } from './host.ts'
 import type { RuntimeHost } from './host.ts'
@@ -10,7 +10,6 @@ import { detectNvidiaDriver } from './nvidia.ts'
 import { removePackageAddon, runPackageInstaller } from './package-installer.ts'
 import { proveAddon } from './prove.ts'
 import { acquireSetupLock } from './setup-lock.ts'
-import type { SetupLock } from './setup-lock.ts'
 import { packageAddon, readMarker, runtimeRoute } from './variant.ts'
 import type { RuntimeRoute, RuntimeVariant } from './variant.ts'
 import { oldestGlibc, tensorflowVersion } from './wheels.ts'
@@ -128,7 +127,7 @@ async function makeVariant(
 ): Promise<'ready' | 'made'> {
   if ((await readMarker(variant.folder)) !== null) return 'ready'
   demandGlibc(host)
-  const lock = await lockFor(host, variant.folder, options)
+  const lock = await lockFolder(host, options)
   try {
     // Whoever held the lock before may have made it.
     if ((await readMarker(variant.folder)) !== null) return 'ready'
@@ -156,7 +155,7 @@ async function installPackage(
   options: SetupOptions,
 ): Promise<'ready' | 'made'> {
   if ((await packageAddon(host)) !== null) return 'ready'
-  const lock = await lockFor(host, path.join(runtimeFolder(host), 'package-installer'), options)
+  const lock = await lockFolder(host, options)
   try {
     if ((await packageAddon(host)) !== null) return 'ready'
     options.onProgress?.({ stage: 'installing', done: 0, total: 1, unit: 'steps' })
@@ -173,16 +172,13 @@ async function installPackage(
   }
 }
 
-async function lockFor(host: RuntimeHost, file: string, options: SetupOptions): Promise<SetupLock> {
-  try {
-    await mkdir(runtimeFolder(host), { recursive: true })
-    return await acquireSetupLock(`${file}.lock`, {
-      signal: options.signal,
-      onWait: (owner) => options.onNote?.(`Another setup is at work (${owner}); waiting for it.`),
-    })
-  } catch (error) {
-    throw asDiskError(error, runtimeFolder(host))
-  }
+async function lockFolder(host: RuntimeHost, options: SetupOptions): Promise<FolderLock> {
+  const folder = runtimeFolder(host)
+  await makeFolder(folder)
+  return acquireSetupLock(folder, {
+    signal: options.signal,
+    onWait: (owner) => options.onNote?.(`Another setup is at work: ${owner}. Waiting for it.`),
+  })
 }
 
 /** The wheels are built for glibc of a certain age; musl and older systems cannot load them. */

@@ -12,10 +12,14 @@ import type { Wheel } from './wheels.ts'
 /** A wheel has some 16,000 members; far more than that is no wheel. */
 const maxMembers = 200_000
 
-/** SHA-256 of a file as lower-case hexadecimal digits. */
+/** SHA-256 of a file as lower-case hexadecimal digits. @throws `Cancelled` */
 export async function sha256OfFile(file: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal })
+  try {
+    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal })
+  } catch (error) {
+    throw signal?.aborted ? cancelled() : error
+  }
   return hash.digest('hex')
 }
 
