@@ -3,10 +3,11 @@ import { unlabelledIndex, type Material } from '../../../shared/materials.ts'
 import type { EvaluationResult } from '../../../shared/metrics/evaluation.ts'
 import { EvaluationTally } from '../../../shared/metrics/evaluation-tally.ts'
 import { SliceScorer } from '../../../shared/metrics/slice-score.ts'
-import type { TypedArray, VoxelSize } from '../../../shared/volume.ts'
+import type { VoxelSize } from '../../../shared/volume.ts'
 import type { JobOptions } from '../job-options.ts'
-import { placeOf } from '../labels/label-file.ts'
+import { placeOf, type LabelFile } from '../labels/label-file.ts'
 import { requireWholeNumbers, ValueLookup } from '../labels/label-values.ts'
+import { readInOrder, readsAhead } from '../labels/read-in-order.ts'
 import { resolveLabels, type ResolvedLabels, type ResolveOptions } from '../labels/resolve-labels.ts'
 import { evaluationWarnings, nameMaterials, OutsideValues, pixelSize } from './evaluation-context.ts'
 import { closePairs, openPairs, type OpenPair, type SliceRange } from './open-pairs.ts'
@@ -111,27 +112,24 @@ async function scorePairs(
     slices.filter(({ truth }) => labelledOf(pair, truth) > 0).map((slice) => ({ pair, ...slice })),
   )
   const readOptions = signal === undefined ? {} : { signal }
-  const read = (index: number) => {
+  const largest = Math.max(...pairs.map(({ truth, predicted }) => sliceBytes(truth) + sliceBytes(predicted)))
+  const reads = readInOrder(work.length, readsAhead(largest), (index) => {
     const { pair, truth, predicted } = work[index]
-    const reads = Promise.all([
+    return Promise.all([
       pairs[pair].truth.file.readSlice(truth, readOptions),
       pairs[pair].predicted.file.readSlice(predicted, readOptions),
     ])
-    // The reads of the next slice go on while this one is scored; a failure is thrown when it is their turn.
-    reads.catch(() => undefined)
-    return reads
-  }
+  })
 
   const started = performance.now()
   const slices = pairs.map((): number[] => [])
   let partlyUnlabelled = false
   let scorer: SliceScorer | null = null
   let scorerPair = -1
-  let coming = work.length > 0 ? read(0) : null
-  for (const [index, { pair, truth: z, predicted: predictedZ }] of work.entries()) {
+  let done = 0
+  for await (const [truthValues, predictedValues] of reads) {
     throwIfCancelled(signal)
-    const [truthValues, predictedValues]: [TypedArray, TypedArray] = await coming!
-    coming = index + 1 < work.length ? read(index + 1) : null
+    const { pair, truth: z, predicted: predictedZ } = work[done]
     const place = placeOf(pairs[pair].predicted.file.meta, predictedZ)
     requireWholeNumbers(predictedValues, place)
     const truth = truthLookup.translate(truthValues)
@@ -145,7 +143,7 @@ async function scorePairs(
     outside.add(truth, predicted, predictedValues)
     slices[pair].push(z)
     partlyUnlabelled ||= labelledOf(pair, z) < height * width
-    const done = index + 1
+    done++
     const elapsedSeconds = (performance.now() - started) / 1000
     options.onProgress?.({
       stage: 'scoring',
@@ -156,6 +154,10 @@ async function scorePairs(
     })
   }
   return { tally, outside, slices, partlyUnlabelled }
+}
+
+function sliceBytes({ file }: LabelFile): number {
+  return file.meta.bytes / file.meta.shape[0]
 }
 
 function countLabelled(found: ResolvedLabels, file: number, z: number): number {

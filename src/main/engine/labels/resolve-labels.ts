@@ -14,6 +14,7 @@ import { readMaterials } from './label-metadata.ts'
 import type { LabelSet } from './label-source.ts'
 import { countValues, tooManyValues, type ValueCounts } from './label-values.ts'
 import { listNames } from './pair-slices.ts'
+import { readInOrder, readsAhead } from './read-in-order.ts'
 
 /** How label values are to be understood. */
 export interface ResolveOptions extends JobOptions {
@@ -48,6 +49,7 @@ export async function resolveLabels(
   files: readonly LabelFile[],
   options: ResolveOptions = {},
 ): Promise<ResolvedLabels> {
+  throwIfCancelled(options.signal)
   const { unlabelled, warnings } = settleUnlabelled(files, options.unlabelled)
   const listed = options.materialsPath === undefined ? null : await readMaterials(options.materialsPath)
   const clash = listed?.find((material) => material.value === unlabelled.value)
@@ -68,13 +70,14 @@ export async function resolveLabels(
     const list = listed === null ? labelFile.stated?.path : options.materialsPath
     const perSlice: ValueCounts[] = []
     const inFile = new Set<number>()
-    for (let z = 0; z < labelFile.file.meta.shape[0]; z++) {
+    const { file } = labelFile
+    const sliceBytes = file.meta.bytes / file.meta.shape[0]
+    const slices = readInOrder(file.meta.shape[0], readsAhead(sliceBytes), (z) =>
+      file.readSlice(z, options.signal === undefined ? {} : { signal: options.signal }),
+    )
+    for await (const slice of slices) {
       throwIfCancelled(options.signal)
-      const place = placeOf(labelFile.file.meta, z)
-      const slice = await labelFile.file.readSlice(
-        z,
-        options.signal === undefined ? {} : { signal: options.signal },
-      )
+      const place = placeOf(file.meta, perSlice.length)
       const found = countValues(slice, place)
       for (const value of found.values) {
         if (value === unlabelled.value) continue
