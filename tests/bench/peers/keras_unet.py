@@ -4,7 +4,7 @@ Commands
   train-setup    makes model and optimiser, tries XLA on and off, keeps the faster → what runs and its variants
   step           one optimiser step on the batch → seconds, loss
   predict-setup  makes the model and its input → what runs
-  predict        one forward pass, result in host memory → seconds
+  predict        one forward pass, most probable material of every voxel in host memory → seconds
 """
 
 import os
@@ -21,7 +21,7 @@ from keras import layers
 
 from peer_protocol import open_answers, serve
 from unet_batch import read_batch, read_weights
-from variants import choose_fastest
+from variants import WARM_UP_STEPS, choose_fastest
 
 DEPTH = 4
 
@@ -100,7 +100,7 @@ class TrainingPeer:
     def setup(self, batch_path, weights, batch, size, materials, base_filters, batch_norm, momentum, epsilon,
               learning_rate, weight_decay, trials):
         self.images, self.labels = read_batch(batch_path, batch, size)
-        models, first_losses = {}, {}
+        models, losses = {}, {}
         for jit in (False, True):
             model = build_unet(1, materials, base_filters, batch_norm, momentum, epsilon)
             parameters = model.trainable_variables
@@ -111,14 +111,13 @@ class TrainingPeer:
             model.compile(optimizer=optimizer, loss=segmentation_loss, jit_compile=jit)
             name = f"jit_compile={jit}"
             models[name] = model
-            # The first step compiles; its loss is that of the weights handed over.
-            first_losses[name] = self._step(model)[1]
-            self._step(model)
+            # The first step compiles. Its loss is that of the weights handed over, the later ones show the gradients.
+            losses[name] = [self._step(model)[1] for _ in range(WARM_UP_STEPS)]
         chosen, medians = choose_fastest(
             {name: lambda model=model: self._step(model)[0] for name, model in models.items()}, trials
         )
         self.model = models[chosen]
-        return {**describe(self.model, chosen, medians), "firstLoss": first_losses[chosen]}
+        return {**describe(self.model, chosen, medians), "losses": losses[chosen]}
 
     def _step(self, model):
         started = time.perf_counter()
@@ -140,7 +139,7 @@ class PredictionPeer:
         passes = {}
         for jit in (False, True):
             forward = tf.function(
-                lambda images: tf.nn.softmax(model(images, training=False)), jit_compile=jit
+                lambda images: tf.argmax(model(images, training=False), -1, tf.int32), jit_compile=jit
             )
             self._pass(forward)
             passes[f"jit_compile={jit}"] = forward

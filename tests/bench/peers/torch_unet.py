@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from peer_protocol import open_answers, serve
 from unet_batch import read_batch, read_weights
-from variants import choose_fastest
+from variants import WARM_UP_STEPS, choose_fastest
 
 DEPTH = 4
 
@@ -114,7 +114,7 @@ class TrainingPeer:
     def setup(self, batch_path, weights, batch, size, materials, base_filters, batch_norm, momentum, epsilon,
               learning_rate, weight_decay, trials):
         self.images, self.labels = read_batch(batch_path, batch, size)
-        candidates, first_losses = {}, {}
+        candidates, losses = {}, {}
         for name, layout in LAYOUTS.items():
             model = UNet(1, materials, base_filters, batch_norm, momentum, epsilon)
             model.load_channels_last(weights)
@@ -126,14 +126,13 @@ class TrainingPeer:
                 groups, lr=learning_rate, weight_decay=weight_decay, eps=1e-7, fused=True
             )
             candidates[name] = (model, optimizer, layout)
-            first_losses[name] = self._step(*candidates[name])[1]
-            self._step(*candidates[name])
+            losses[name] = [self._step(*candidates[name])[1] for _ in range(WARM_UP_STEPS)]
         chosen, medians = choose_fastest(
             {name: lambda candidate=candidate: self._step(*candidate)[0] for name, candidate in candidates.items()},
             trials,
         )
         self.chosen = candidates[chosen]
-        return {**describe(self.chosen[0], chosen, medians), "firstLoss": first_losses[chosen]}
+        return {**describe(self.chosen[0], chosen, medians), "losses": losses[chosen]}
 
     def _step(self, model, optimizer, layout):
         started = time.perf_counter()
@@ -170,8 +169,7 @@ class PredictionPeer:
     def _pass(self, model, layout):
         started = time.perf_counter()
         with torch.inference_mode():
-            probabilities = model(to_device(self.images, layout)).softmax(1)
-            probabilities.movedim(1, -1).contiguous().cpu().numpy()
+            model(to_device(self.images, layout)).argmax(1).cpu().numpy()
         return time.perf_counter() - started
 
     def predict(self):

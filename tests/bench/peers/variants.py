@@ -2,6 +2,8 @@
 
 import statistics
 
+WARM_UP_STEPS = 4
+
 
 def choose_fastest(variants, trials):
     """`variants`: name → function that does the work once and returns its seconds; each has been warmed up.

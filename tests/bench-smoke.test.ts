@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import type { BenchmarkResult } from './bench/report.ts'
+
+const script = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../scripts/bench.mjs')
+
+/** Runs one benchmark in its tiny size and returns its result. */
+async function smoke(name: string, ...options: string[]): Promise<BenchmarkResult> {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, name, '--smoke', ...options], {
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  const report = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as {
+    smoke: boolean
+    results: BenchmarkResult[]
+  }
+  expect(report.smoke).toBe(true)
+  expect(report.results.map(({ benchmark }) => benchmark)).toEqual([name])
+  for (const { what, value } of report.results[0].measurements) {
+    expect(Number.isFinite(value), `${what}: ${value}`).toBe(true)
+  }
+  return report.results[0]
+}
+
+const benchmarks = [
+  { name: 'train', peers: ['Keras', 'PyTorch'], ours: 'step with batch normalisation, Phasemark' },
+  { name: 'predict', peers: ['Keras', 'PyTorch'], ours: 'network on 32 × 32, Phasemark' },
+  { name: 'io', peers: ['tifffile'], ours: 'read plain, one strip, Phasemark' },
+  { name: 'memory', peers: [], ours: 'segment 3 × 96 × 96, as reported' },
+  { name: 'soak', peers: [], ours: 'steps trained' },
+]
+
+describe.each(benchmarks)('benchmark $name in its tiny size', ({ name, peers, ours }) => {
+  const running = smoke(name, '--minutes', '0.02')
+  // Looked at by the tests below.
+  running.catch(() => undefined)
+
+  it('runs and measures', async () => {
+    const { measurements } = await running
+    expect(measurements.map(({ what }) => what)).toContain(ours)
+  })
+
+  it.for(peers)(
+    'is compared with %s (needs its packages in the Python of PHASEMARK_PYTHON)',
+    async (peer, { skip }) => {
+      const { measurements, skipped } = await running
+      if (peer in skipped) {
+        expect(skipped[peer]).toMatch(/PHASEMARK_PYTHON/)
+        skip(skipped[peer])
+      }
+      expect(measurements.map(({ what }) => what)).toContainEqual(
+        expect.stringMatching(new RegExp(`Phasemark / ${peer}$`)),
+      )
+    },
+  )
+})

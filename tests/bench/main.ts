@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { Command, Option } from 'commander'
+import type { Benchmark } from './benchmark.ts'
+import { describeMachine, formatTable, meets, type BenchmarkResult } from './report.ts'
+
+/** Loaded when asked for: reading files needs no TensorFlow. */
+const benchmarks: Record<string, () => Promise<Benchmark>> = {
+  train: async () => (await import('./train.ts')).benchmarkTraining,
+  predict: async () => (await import('./predict.ts')).benchmarkPrediction,
+  io: async () => (await import('./io.ts')).benchmarkFiles,
+  memory: async () => (await import('./memory.ts')).benchmarkMemory,
+  soak: async () => (await import('./soak.ts')).benchmarkSoak,
+}
+
+interface MainOptions {
+  smoke: boolean
+  check: boolean
+  minutes: number
+  out?: string
+}
+
+/**
+ * Runs the benchmarks named in `argv` one after the other. Prints a table for each and, as the last line, everything as
+ * JSON. Returns the exit code: 1 when `--check` was given and a bar was missed.
+ */
+export async function runBenchmarks(argv: readonly string[]): Promise<number> {
+  const program = new Command('bench')
+    .description('Measure Phasemark against its peers; see docs/benchmarks.md')
+    .argument('<benchmarks...>', Object.keys(benchmarks).join(', '))
+    .option('--smoke', 'tiny sizes: shows that the benchmark runs, the numbers mean nothing', false)
+    .option('--check', 'exit with 1 when a bar is missed', false)
+    .addOption(new Option('--minutes <n>', 'length of the soak').default(60).argParser(Number))
+    .option('--out <file>', 'write the JSON to a file as well')
+    .parse([...argv], { from: 'user' })
+  const options = program.opts<MainOptions>()
+  for (const name of program.args) {
+    if (!(name in benchmarks))
+      program.error(`unknown benchmark ${name}: expected ${Object.keys(benchmarks).join(', ')}`)
+  }
+  const machine = describeMachine()
+  const results: BenchmarkResult[] = []
+  for (const name of program.args) {
+    const benchmark = await benchmarks[name]()
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'phasemark-bench-'))
+    try {
+      const result = await benchmark({
+        smoke: options.smoke,
+        minutes: options.minutes,
+        folder,
+        onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}`),
+      })
+      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+      results.push(result)
+      console.log(`${formatTable(result)}\n`)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  const json = JSON.stringify({ smoke: options.smoke, machine, results })
+  if (options.out !== undefined) writeFileSync(options.out, json)
+  console.log(json)
+  const missed = results.flatMap(({ measurements }) => measurements).filter((one) => meets(one) === false)
+  return options.check && missed.length > 0 ? 1 : 0
+}
