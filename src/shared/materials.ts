@@ -5,7 +5,13 @@ export const unlabelledIndex = 0
 export const maxMaterials = 255
 
 const valueSchema = z.number().int().min(-2147483648).max(4294967295)
-const nameSchema = z.string().trim().min(1).max(200)
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  // Names come from files and end up in terminals and pages.
+  .regex(/^\P{Cc}*$/u, 'expected a name without control characters')
 const colourSchema = z.string().regex(/^#[0-9a-f]{6}$/i, 'expected a colour such as "#56b4e9"')
 
 /**

@@ -36,6 +36,7 @@ describe('files on disk', () => {
     ['not JSON', '{'],
     ['a misspelt key', '{ "unlabeled": 255 }'],
     ['the same value twice', '{ "materials": [{ "value": 1, "name": "a" }, { "value": 1, "name": "b" }] }'],
+    ['a name with a terminal escape', '{ "materials": [{ "value": 1, "name": "a\\u001b[2J" }] }'],
     ['a colour by name', '{ "materials": [{ "value": 1, "name": "a", "colour": "red" }] }'],
     ['the unlabelled value as a material', '{ "unlabelled": 1, "materials": [{ "value": 1, "name": "a" }] }'],
   ])('a sidecar with %s is refused', async (what, text) => {
