@@ -178,6 +178,17 @@ describe('values and materials', () => {
     expect((await badInputOf(bindLabels([labels()], input))).found).toContain('256 different values')
   })
 
+  it('asks whether a value that covers nearly everything means unlabelled', async () => {
+    const scribbles = { s: Array.from({ length: 40 }, (_, i) => (i < 38 ? 0 : i - 37)) }
+    const input = [{ path: 'labels', volume: volumeMeta(['s'], { height: 1, width: 40 }) }]
+    const warningsWith = async (options: { unlabelled?: 0 | 'none' }) =>
+      (await bindLabels([new MemoryLabels('labels', 40, 'uint8', scribbles)], input, options)).sources[0]
+        .warnings
+    expect((await warningsWith({}))[0].message).toContain('95.0 % and is taken for a material')
+    expect(await warningsWith({ unlabelled: 0 })).toEqual([])
+    expect(await warningsWith({ unlabelled: 'none' })).toEqual([])
+  })
+
   it('stops early on a grey image with floats', async () => {
     const values = Array.from({ length: 20_000 }, (_, i) => i)
     const labels = new MemoryLabels('labels', 20_000, 'float32', { s: values })

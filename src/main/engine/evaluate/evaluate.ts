@@ -3,6 +3,7 @@ import { unlabelledIndex, type Material } from '../../../shared/materials.ts'
 import type { EvaluationResult } from '../../../shared/metrics/evaluation.ts'
 import { EvaluationTally } from '../../../shared/metrics/evaluation-tally.ts'
 import { SliceScorer } from '../../../shared/metrics/slice-score.ts'
+import type { SliceRange } from '../../../shared/slice-ranges.ts'
 import type { VoxelSize } from '../../../shared/volume.ts'
 import type { JobOptions } from '../job-options.ts'
 import { placeOf, type LabelFile } from '../labels/label-file.ts'
@@ -10,7 +11,7 @@ import { requireWholeNumbers, ValueLookup } from '../labels/label-values.ts'
 import { readInOrder, readsAhead } from '../labels/read-in-order.ts'
 import { resolveLabels, type ResolvedLabels, type ResolveOptions } from '../labels/resolve-labels.ts'
 import { evaluationWarnings, nameMaterials, OutsideValues, pixelSize } from './evaluation-context.ts'
-import { closePairs, openPairs, type OpenPair, type SliceRange } from './open-pairs.ts'
+import { closePairs, openPairs, type OpenPair } from './open-pairs.ts'
 
 export const defaultTolerance = 2
 

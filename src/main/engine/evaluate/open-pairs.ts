@@ -1,13 +1,8 @@
 import { badInput, PhasemarkError } from '../../../shared/errors.ts'
+import type { SliceRange } from '../../../shared/slice-ranges.ts'
 import type { LabelPairing } from '../labels/label-source.ts'
 import { openLabelFile, placeOf, type LabelFile } from '../labels/label-file.ts'
 import { pairByName, pairByPosition, shareNames } from '../labels/pair-slices.ts'
-
-/** First and last slice, 0-based and inclusive. */
-export interface SliceRange {
-  first: number
-  last: number
-}
 
 /** A truth and a prediction with slices matched. */
 export interface OpenPair {

@@ -27,6 +27,10 @@ export interface ResolveOptions extends JobOptions {
 /** Unnamed materials beyond this number are rather the grey values of an image given by mistake. */
 const plausibleMaterials = 32
 
+/** Values that label tools use for voxels nobody has labelled, and the share from which they are suspected to mean that. */
+const usualUnlabelledValues = [0, 255]
+const suspiciousShare = 0.9
+
 /** What the values in a set of label files mean, and how often each occurs. */
 export interface ResolvedLabels {
   materials: Material[]
@@ -95,6 +99,8 @@ export async function resolveLabels(
       options.onProgress?.({ stage: 'reading labels', done: ++done, total, unit: 'slices' })
     }
     counts.push(perSlice)
+    if (allowed === null && unlabelled.from === 'default')
+      warnings[index].push(...suspectedUnlabelled(labelFile.path, perSlice))
     if (allowed === null && inFile.size > plausibleMaterials)
       warnings[index].push({
         kind: 'other',
@@ -136,6 +142,26 @@ function settleUnlabelled(
     return [{ kind: 'other', message }]
   })
   return { unlabelled: { value: first.value, from: 'file' }, warnings }
+}
+
+/**
+ * Scribbles on a background of 0 or 255 train a network that sees that background everywhere, and nothing fails: so ask.
+ */
+function suspectedUnlabelled(path: string, slices: readonly ValueCounts[]): VolumeWarning[] {
+  let all = 0
+  const covered = new Map(usualUnlabelledValues.map((value) => [value, 0]))
+  for (const { values, counts } of slices)
+    for (const [i, value] of values.entries()) {
+      all += counts[i]
+      const before = covered.get(value)
+      if (before !== undefined) covered.set(value, before + counts[i])
+    }
+  return [...covered]
+    .filter(([, voxels]) => voxels > suspiciousShare * all && voxels < all)
+    .map(([value, voxels]) => ({
+      kind: 'other',
+      message: `${path}: the value ${value} covers ${((100 * voxels) / all).toFixed(1)} % and is taken for a material; if it means unlabelled, say --unlabelled ${value}`,
+    }))
 }
 
 /** Union of the materials that the files list and of the values that occur. */
