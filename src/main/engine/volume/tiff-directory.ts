@@ -134,8 +134,11 @@ export class TiffDirectoryReader {
     return new TiffDirectoryReader(file, { littleEndian, bigTiff, firstDirectory }, window)
   }
 
-  /** Reads the directory at `position`. Throws `BadInput` when it does not fit the file. */
-  async readDirectory(position: number, signal?: AbortSignal): Promise<TiffDirectory> {
+  /**
+   * Reads the directory at `position`. Texts, which may be long and stand in every page, can be left out.
+   * Throws `BadInput` when it does not fit the file.
+   */
+  async readDirectory(position: number, signal?: AbortSignal, withTexts = true): Promise<TiffDirectory> {
     const { littleEndian, bigTiff } = this.header
     const countBytes = bigTiff ? 8 : 2
     const entryBytes = bigTiff ? 20 : 12
@@ -161,6 +164,7 @@ export class TiffDirectoryReader {
       const count = bigTiff ? readUint64(table, at + 4, littleEndian) : table.getUint32(at + 4, littleEndian)
       const field = at + (bigTiff ? 12 : 8)
       if (type === asciiType) {
+        if (!withTexts) continue
         texts.set(tag, await this.#readText(table, field, tag, count, signal))
       } else {
         const fieldType = numberTypes.get(type)

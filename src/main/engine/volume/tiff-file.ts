@@ -61,10 +61,14 @@ export async function openTiffPages(filePath: string, format: OpenedFormat): Pro
     const imageOf = async (z: number, signal: AbortSignal | undefined): Promise<TiffImage> => {
       // A window of its own: several slices may be read at the same time.
       const own = await TiffDirectoryReader.open(file, signal)
-      const directory = await own.readDirectory(pages.directories[pages.stride > 0 ? 0 : z], signal)
+      const directory = await own.readDirectory(pages.directories[pages.stride > 0 ? 0 : z], signal, false)
       const image = interpret(directory, file, own)
       if (pages.stride === 0) return image
       return { ...image, offsets: Array.from(image.offsets, (offset) => offset + z * pages.stride) }
+    }
+    if (header.meaning === 'colour') {
+      // Whether the channels are equal shows only in the pixels: better now than in the middle of the work.
+      await readTiffRows(file, await imageOf(0, format.signal), 0, header.height, format.signal)
     }
     return createRowSource(
       {
@@ -128,6 +132,7 @@ async function findPages(
   const visited = new Set<number>()
   let first: { header: SliceHeader; image: TiffImage; directory: TiffDirectory } | null = null
   let position = reader.header.firstDirectory
+  let storedBytes = 0
   while (position !== 0) {
     throwIfCancelled(signal)
     if (visited.has(position)) {
@@ -135,9 +140,14 @@ async function findPages(
     }
     visited.add(position)
     requireSliceCount(file.path, visited.size)
-    const directory = await reader.readDirectory(position, signal)
+    // Only the first page describes the volume.
+    const directory = await reader.readDirectory(position, signal, first === null)
     if (!isAuxiliaryImage(directory) || first === null) {
       const image = interpret(directory, file, reader)
+      storedBytes += image.storedBytes
+      if (storedBytes > file.sizeBytes) {
+        throw badInput(file.path, 'images that do not overlap', 'more pixels than the file has room for')
+      }
       const header = headerOf(image, directory)
       if (first === null) first = { header, image, directory }
       else {

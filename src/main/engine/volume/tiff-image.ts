@@ -41,6 +41,8 @@ export interface TiffImage {
   chunksDown: number
   offsets: readonly number[] | Float64Array
   byteCounts: readonly number[] | Float64Array
+  /** Bytes that the pixels take in the file. */
+  storedBytes: number
 }
 
 const compressionNames = new Map<number, string>([
@@ -120,9 +122,10 @@ export function interpretTiffImage(
     predictor: readPredictor(path, tag(tiffTags.predictor) ?? 1, dtype, bitsPerSample),
     littleEndian: file.littleEndian,
     reversedBits: tag(tiffTags.fillOrder) === 2,
+    storedBytes: 0,
     ...readChunks(path, directory, width, height),
   }
-  checkChunks(image, file)
+  image.storedBytes = checkChunks(image, file)
   return image
 }
 
@@ -243,7 +246,8 @@ function readChunks(path: string, directory: TiffDirectory, width: number, heigh
   }
 }
 
-function checkChunks(image: TiffImage, file: { path: string; sizeBytes: number }): void {
+/** Checks every strip or tile against the file and returns how many bytes they take together. */
+function checkChunks(image: TiffImage, file: { path: string; sizeBytes: number }): number {
   const { path, sizeBytes } = file
   const planes = image.planar ? image.samplesPerPixel : 1
   const expected = image.chunksAcross * image.chunksDown * planes
@@ -275,6 +279,7 @@ function checkChunks(image: TiffImage, file: { path: string; sizeBytes: number }
       (_, index) => rowBytes * chunkRows(image, Math.floor(index / image.chunksAcross) % image.chunksDown),
     )
   }
+  let storedBytes = 0
   for (let index = 0; index < expected; index++) {
     const row = Math.floor(index / image.chunksAcross) % image.chunksDown
     const needed = rowBytes * chunkRows(image, row)
@@ -286,7 +291,9 @@ function checkChunks(image: TiffImage, file: { path: string; sizeBytes: number }
     if (image.compression !== 'none' && length > needed * maxExpansionWhenCompressed + 65_536) {
       throw badInput(path, `compressed strip or tile ${index} near ${needed} bytes`, `${length} bytes`)
     }
-    const end = position + (image.compression === 'none' ? needed : length)
+    const stored = image.compression === 'none' ? needed : length
+    const end = position + stored
+    storedBytes += stored
     if (end > sizeBytes) {
       throw badInput(
         path,
@@ -295,4 +302,9 @@ function checkChunks(image: TiffImage, file: { path: string; sizeBytes: number }
       )
     }
   }
+  // Many strips at one place would let a small file unfold without end.
+  if (storedBytes > sizeBytes) {
+    throw badInput(path, `at most ${sizeBytes} bytes of pixels`, `${storedBytes} (strips or tiles overlap)`)
+  }
+  return storedBytes
 }

@@ -164,6 +164,9 @@ export function parseVoxelSize(text: string): VoxelSize {
   return parsed.data
 }
 
-function knownOrNull(size: VoxelSize): VoxelSize | null {
+/** Edges that are no positive numbers (absurd tags overflow) are unknown; `null` when all are. */
+function knownOrNull({ z, y, x, unit }: VoxelSize): VoxelSize | null {
+  const known = (edge: number | null) => (edge !== null && edge > 0 && Number.isFinite(edge) ? edge : null)
+  const size = { z: known(z), y: known(y), x: known(x), unit }
   return size.z === null && size.y === null && size.x === null ? null : size
 }
