@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { BenchmarkResult } from './bench/report.ts'
+import { sharedData } from './support/shared-data.ts'
 
 const script = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../scripts/bench.mjs')
 
@@ -55,4 +56,10 @@ describe.each(benchmarks)('benchmark $name in its tiny size', ({ name, peers, ou
       )
     },
   )
+})
+
+it('benchmark scores in its tiny size (needs soc-niysz-figures in the shared data)', async ({ skip }) => {
+  skip(sharedData('soc-niysz-figures') === null, 'no soc-niysz-figures in the shared data (PHASEMARK_SHARED)')
+  const { measurements } = await smoke('scores', '--splits', 'soc-top-bottom', '--steps', '1')
+  expect(measurements.map(({ what }) => what)).toEqual(['soc-top-bottom, Phasemark'])
 })

@@ -5,10 +5,22 @@ export interface BenchmarkOptions {
   smoke: boolean
   /** Length of the soak, in minutes. */
   minutes: number
+  /** Peers to compare with; all when `null`. */
+  peerNames: readonly string[] | null
+  scores: ScoreOptions
   /** Empty temporary folder, removed afterwards. */
   folder: string
   /** One line that replaces the last one, on a terminal. */
   onProgress: (text: string) => void
+}
+
+export interface ScoreOptions {
+  steps: number
+  seeds: readonly number[]
+  /** Splits to run; all when `null`. */
+  splitNames: readonly string[] | null
+  /** What `peers/keras_scores.py` wrote; `null` compares with nothing. */
+  kerasFile: string | null
 }
 
 export type Benchmark = (options: BenchmarkOptions) => Promise<BenchmarkResult>

@@ -33,7 +33,10 @@ export async function benchmarkFiles(options: BenchmarkOptions): Promise<Benchma
   const measurements: Measurement[] = []
   const skipped: Record<string, string> = {}
   const details: Record<string, unknown> = {}
-  const peer = await startPeer({ script: 'tifffile_io', packages: ['tifffile', 'numpy'], cpuOnly: true })
+  const peer = await startPeer(
+    { name: 'tifffile', script: 'tifffile_io', packages: ['tifffile', 'numpy'], cpuOnly: true },
+    options.peerNames,
+  )
   if ('skipped' in peer) skipped['tifffile'] = peer.skipped
   const tifffile = 'skipped' in peer ? null : peer
   try {

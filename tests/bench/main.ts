@@ -11,6 +11,7 @@ const benchmarks: Record<string, () => Promise<Benchmark>> = {
   predict: async () => (await import('./predict.ts')).benchmarkPrediction,
   io: async () => (await import('./io.ts')).benchmarkFiles,
   memory: async () => (await import('./memory.ts')).benchmarkMemory,
+  scores: async () => (await import('./scores.ts')).benchmarkScores,
   soak: async () => (await import('./soak.ts')).benchmarkSoak,
 }
 
@@ -19,6 +20,11 @@ interface MainOptions {
   check: boolean
   minutes: number
   out?: string
+  peers?: string[]
+  steps: number
+  seeds: string[]
+  splits?: string[]
+  keras?: string
 }
 
 /**
@@ -33,6 +39,11 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
     .option('--check', 'exit with 1 when a bar is missed', false)
     .addOption(new Option('--minutes <n>', 'length of the soak').default(60).argParser(Number))
     .option('--out <file>', 'write the JSON to a file as well')
+    .addOption(new Option('--peers <names>', 'compare with these only, separated by commas').argParser(list))
+    .addOption(new Option('--steps <n>', 'length of training for scores').default(300).argParser(Number))
+    .addOption(new Option('--seeds <list>', 'seeds for scores').default(['1']).argParser(list))
+    .addOption(new Option('--splits <names>', 'splits for scores; default: all').argParser(list))
+    .option('--keras <file>', 'scores that peers/keras_scores.py wrote, to compare with')
     .parse([...argv], { from: 'user' })
   const options = program.opts<MainOptions>()
   for (const name of program.args) {
@@ -48,6 +59,13 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
       const result = await benchmark({
         smoke: options.smoke,
         minutes: options.minutes,
+        peerNames: options.peers ?? null,
+        scores: {
+          steps: options.steps,
+          seeds: options.seeds.map(Number),
+          splitNames: options.splits ?? null,
+          kerasFile: options.keras ?? null,
+        },
         folder,
         onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}`),
       })
@@ -63,4 +81,8 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
   console.log(json)
   const missed = results.flatMap(({ measurements }) => measurements).filter((one) => meets(one) === false)
   return options.check && missed.length > 0 ? 1 : 0
+}
+
+function list(text: string): string[] {
+  return text.split(',')
 }

@@ -4,6 +4,7 @@ import { batchNormalisationEpsilon } from '../../src/main/engine/learning/networ
 import { parameterCount } from '../../src/main/engine/learning/network/network-spec.ts'
 import { initialParameters, initialStatistics } from '../../src/main/engine/learning/network/parameters.ts'
 import { createSlicePredictor } from '../../src/main/engine/learning/prediction/slice-predictor.ts'
+import { tileMemoryBytes } from '../../src/main/engine/learning/prediction/tile-memory.ts'
 import { unetSpec } from '../../src/main/engine/learning/unet/unet-spec.ts'
 import type { BenchmarkOptions } from './benchmark.ts'
 import { numberOf, runCommand } from './command-line.ts'
@@ -20,8 +21,6 @@ import {
 } from './unet-peers.ts'
 
 const ours = 'Phasemark'
-/** Activations of one tile; the product takes a share of the machine's memory. */
-const activationMemoryBytes = 1e9
 
 /**
  * Prediction: the network alone against Keras and PyTorch, then the whole way from files to files through the command line
@@ -50,7 +49,7 @@ export async function benchmarkPrediction(options: BenchmarkOptions): Promise<Be
 async function compareNetworks(
   runtime: ComputeRuntime,
   size: number,
-  { folder, smoke, onProgress }: BenchmarkOptions,
+  { folder, smoke, peerNames, onProgress }: BenchmarkOptions,
   skipped: Record<string, string>,
 ) {
   const setting: UnetSetting = {
@@ -74,11 +73,12 @@ async function compareNetworks(
     },
     { parameters: parameterCount(spec), device: runtime.device },
     skipped,
+    peerNames,
   )
   const predictor = createSlicePredictor(runtime, spec, {
     parameters,
     statistics: initialStatistics(spec),
-    memoryBytes: activationMemoryBytes,
+    memoryBytes: tileMemoryBytes(runtime.device),
   })
   const input = {
     channels: [sampleSlice(0, size, size).grey],

@@ -12,6 +12,8 @@ export interface SkippedPeer {
 }
 
 export interface PeerOptions {
+  /** For people, and for `--peers`. */
+  name: string
   /** Script in `peers/`, without extension. */
   script: string
   /** Python packages without which it cannot run. */
@@ -27,11 +29,15 @@ export interface PythonPeer {
   close(): Promise<void>
 }
 
+/** Peers that were asked for by name, or `null` for all. */
+export type PeerChoice = readonly string[] | null
+
 /**
  * Starts a peer with the Python that `PHASEMARK_PYTHON` names, else `python3`. A missing Python or package is no failure:
  * the comparison is skipped with the reason.
  */
-export async function startPeer(options: PeerOptions): Promise<PythonPeer | SkippedPeer> {
+export async function startPeer(options: PeerOptions, choice: PeerChoice): Promise<PythonPeer | SkippedPeer> {
+  if (choice !== null && !choice.includes(options.name)) return { skipped: 'not among --peers' }
   const python = process.env['PHASEMARK_PYTHON'] ?? 'python3'
   const missing = await missingPackages(python, options.packages)
   if (missing === null) {

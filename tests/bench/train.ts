@@ -79,7 +79,7 @@ interface Comparison {
 async function compareSteps(
   runtime: ComputeRuntime,
   setting: UnetSetting,
-  { folder, smoke, onProgress }: BenchmarkOptions,
+  { folder, smoke, peerNames, onProgress }: BenchmarkOptions,
   skipped: Record<string, string>,
 ): Promise<Comparison> {
   const spec = unetSpec({ inputChannels: 1, depth: 4, ...setting })
@@ -113,6 +113,7 @@ async function compareSteps(
       },
       { parameters: parameterCount(spec), device: runtime.device },
       skipped,
+      peerNames,
     )
     try {
       for (const { name, answer } of peers) {

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { TrainingBatch } from '../../src/main/engine/learning/training/training-step.ts'
 import type { DeviceInfo } from '../../src/shared/device.ts'
 import { createRandom } from '../../src/shared/random.ts'
-import { startPeer, type PythonPeer } from './python-peer.ts'
+import { startPeer, type PeerChoice, type PythonPeer } from './python-peer.ts'
 import { sampleSlice } from './sample-volume.ts'
 
 /** The network and optimiser that all contenders share. */
@@ -54,11 +54,13 @@ export async function startUnetPeers(
   fields: Record<string, unknown>,
   expected: { parameters: number; device: DeviceInfo },
   skipped: Record<string, string>,
+  choice: PeerChoice,
 ): Promise<UnetPeer[]> {
   const started: UnetPeer[] = []
   try {
     for (const name of unetPeerNames) {
-      const peer = await startPeer({ ...peerScripts[name], cpuOnly: expected.device.kind === 'cpu' })
+      const cpuOnly = expected.device.kind === 'cpu'
+      const peer = await startPeer({ name, ...peerScripts[name], cpuOnly }, choice)
       if ('skipped' in peer) {
         skipped[name] = peer.skipped
         continue

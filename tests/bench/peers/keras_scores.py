@@ -27,44 +27,9 @@ BATCH = 4
 BASE_FILTERS = 16
 
 
-@dataclass(frozen=True)
-class Split:
-    """Slices by scan folder and stem; every slice of a scan counts for its normalisation, labels of `test` for scores only."""
-
-    data_set: str
-    train: dict[str, list[str]]
-    test: dict[str, list[str]]
-
-
-SPLITS = {
-    "battery-1": Split(
-        "battery-nmc-nanoct",
-        {"A": ["A_0001", "A_0200"], "C": ["C_0394", "C_0546"], "D": ["D_1501"]},
-        {"A": ["A_0400"], "C": ["C_0698"], "D": ["D_1503"]},
-    ),
-    "battery-2": Split(
-        "battery-nmc-nanoct",
-        {"A": ["A_0400"], "C": ["C_0698"], "D": ["D_1503"]},
-        {"A": ["A_0001", "A_0200"], "C": ["C_0394", "C_0546"], "D": ["D_1501"]},
-    ),
-    "battery-3": Split(
-        "battery-nmc-nanoct",
-        {"A": ["A_0001", "A_0400"], "C": ["C_0546", "C_0698"], "D": ["D_1503"]},
-        {"A": ["A_0200"], "C": ["C_0394"], "D": ["D_1501"]},
-    ),
-    "superalloy-1": Split(
-        "superalloy-sem",
-        {"all": ["spot3_0d_3", "spot3_180d_2", "spot4_0d_3"]},
-        {"all": ["spot4_180d_2", "spot5_0d_0"]},
-    ),
-    "superalloy-2": Split(
-        "superalloy-sem",
-        {"all": ["spot3_0d_3", "spot4_180d_2", "spot5_0d_0"]},
-        {"all": ["spot3_180d_2", "spot4_0d_3"]},
-    ),
-    "soc-top-bottom": Split("soc-niysz-figures", {"top": ["example_top"]}, {"bottom": ["example_bottom"]}),
-    "soc-bottom-top": Split("soc-niysz-figures", {"bottom": ["example_bottom"]}, {"top": ["example_top"]}),
-}
+# Data set, and slices for training and testing by scan folder and stem. Grey values of all slices of a scan count for its
+# normalisation; labels of test slices for scores only.
+SPLITS = json.loads((pathlib.Path(__file__).parent / "splits.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -92,8 +57,8 @@ RECIPES = {
 def read_scans(data, split, normalise):
     """Returns (training, test): lists of (scan, stem, grey float32 (y, x), labels uint8 (y, x) with materials 1…K)."""
     training, test = [], []
-    scans = sorted(set(split.train) | set(split.test))
-    folder = data / split.data_set
+    scans = sorted(set(split["train"]) | set(split["test"]))
+    folder = data / split["dataSet"]
     for scan in scans:
         files = sorted((folder / scan / "images").glob("*.tif"))
         greys = {file.stem: tifffile.imread(file).astype(np.float32) for file in files}
@@ -102,9 +67,9 @@ def read_scans(data, split, normalise):
             reference = voxels if normalise == "scan" else grey
             normalised = (grey - reference.mean()) / reference.std()
             labels = tifffile.imread(folder / scan / "labels" / f"{stem}.tif").astype(np.uint8) + 1
-            if stem in split.train.get(scan, []):
+            if stem in split["train"].get(scan, []):
                 training.append((scan, stem, normalised, labels))
-            if stem in split.test.get(scan, []):
+            if stem in split["test"].get(scan, []):
                 test.append((scan, stem, normalised, labels))
     return training, test
 
