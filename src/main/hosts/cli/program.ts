@@ -1,17 +1,49 @@
-import { Command } from 'commander'
-import { exitCodes, isPhasemarkError } from '../../../shared/errors.ts'
+import { Command, CommanderError } from 'commander'
+import { exitCodes, toErrorData } from '../../../shared/errors.ts'
+import { packageVersion } from '../../engine/package-version.ts'
+import { evaluateCommand } from './commands/evaluate.ts'
+import { infoCommand } from './commands/info.ts'
+import { segmentCommand } from './commands/segment.ts'
 import { setupCommand } from './commands/setup.ts'
+import { trainCommand } from './commands/train.ts'
+import { printJson } from './progress-display.ts'
+
+const exitCodeHelp = `
+Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 bad input, 4 compute runtime or weights unavailable,
+5 interrupted (state kept), 6 no space, not writable, or the output exists.`
 
 /** Builds the command line, runs `argv` (without node and script) and returns the exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  const program = new Command('phasemark').description('Segment materials in tomography volumes')
-  program.addCommand(setupCommand())
+  const program = new Command('phasemark')
+    .description('Segment materials in tomography volumes: train on a few labels, segment, score.')
+    .version(packageVersion())
+    .showHelpAfterError('(phasemark <command> --help shows what is possible)')
+    .addHelpText('after', exitCodeHelp)
+  for (const command of [infoCommand, trainCommand, segmentCommand, evaluateCommand, setupCommand]) {
+    program.addCommand(command())
+  }
+  overrideExits(program)
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return 0
   } catch (error) {
-    if (!isPhasemarkError(error)) throw error
-    console.error(`phasemark: ${error.message}`)
-    return exitCodes[error._tag]
+    // Commander has printed its message; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.WrongUsage
+    return report(error, argv.includes('--json'))
   }
+}
+
+/** Wrong usage shall end with our exit code, not with commander's. */
+function overrideExits(command: Command): void {
+  command.exitOverride()
+  command.commands.forEach(overrideExits)
+}
+
+function report(error: unknown, json: boolean): number {
+  const data = toErrorData(error)
+  const exitCode = exitCodes[data._tag]
+  if (json) printJson({ type: 'error', exitCode, ...data })
+  console.error(`phasemark: ${data.message}`)
+  if (data._tag === 'Internal' && data.cause !== undefined) console.error(data.cause)
+  return exitCode
 }

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { materialSchema } from '../../../../shared/materials.ts'
+import { voxelSizeSchema } from '../../../../shared/volume.ts'
+import { normalisationSchema } from '../normalisation.ts'
+
+/** Limits on what a card may ask for: cards come from strangers, and sizes decide allocations. */
+const maxBaseFilters = 256
+const maxDepth = 7
+const maxContextSlices = 16
+
+export const unetArchitectureSchema = z.object({
+  name: z.literal('unet'),
+  contextSlices: z.number().int().min(0).max(maxContextSlices),
+  baseFilters: z.number().int().min(1).max(maxBaseFilters),
+  depth: z.number().int().min(1).max(maxDepth),
+  normalisation: z.enum(['batch', 'none']),
+})
+export type UnetArchitecture = z.infer<typeof unetArchitectureSchema>
+
+const scoreSchema = z.object({
+  split: z.string(),
+  slices: z.number().int(),
+  macroF1: z.number().nullable(),
+  meanIoU: z.number().nullable(),
+  perMaterial: z.array(z.object({ id: z.number(), name: z.string(), f1: z.number().nullable() })),
+})
+
+/** What a model is, what it learned from and what it reached: `card.json` in a model package. */
+export const modelCardSchema = z.object({
+  format: z.literal('phasemark-model'),
+  version: z.literal(1),
+  createdAt: z.string(),
+  phasemark: z.string(),
+  architecture: unetArchitectureSchema,
+  parameters: z.number().int(),
+  materials: z.array(materialSchema).min(2).max(255),
+  /** How input is normalised; `training` holds the values of each training volume, to notice a drift. */
+  normalisation: z.object({ method: z.literal('percentile'), training: z.array(normalisationSchema).min(1) }),
+  /** Voxel size of the first training volume; structures of another size in voxels are new to the model. */
+  voxelSize: voxelSizeSchema.nullable(),
+  training: z.object({
+    fingerprint: z.string(),
+    volumes: z.number().int(),
+    labelledSlices: z.number().int(),
+    labelledVoxels: z.number(),
+    steps: z.number().int(),
+    seconds: z.number(),
+    seed: z.number().int(),
+    device: z.string(),
+  }),
+  scores: z.array(scoreSchema),
+  /** SHA-256 of `weights.bin`, hexadecimal. */
+  weightsSha256: z.string(),
+  /** Licence and source of pretrained weights, when any were used. */
+  pretrained: z.null(),
+})
+export type ModelCard = z.infer<typeof modelCardSchema>
+export type ModelScore = z.infer<typeof scoreSchema>

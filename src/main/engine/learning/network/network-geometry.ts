@@ -1,0 +1,88 @@
+import { channelsOf, lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
+
+/**
+ * How far, in voxels of the input, an output voxel looks: an output at position p depends on inputs in
+ * `[p - radius, p + radius]` only, for any alignment of p to the pooling grid. A tile whose halo is at least this large,
+ * and whose origin is a multiple of {@link strideOf}, gives exactly the values of the whole slice.
+ */
+export function receptiveRadius(spec: NetworkSpec): number {
+  interface Reach {
+    /** Input voxels per voxel of this tensor. */
+    scale: number
+    /** Reach to each side, in input voxels. */
+    radius: number
+  }
+  const reach = new Map<string, Reach>()
+  for (const node of spec.nodes) {
+    const inputs = nodeInputs(node).map((name) => reach.get(name)!)
+    switch (node.op) {
+      case 'input':
+        reach.set(node.name, { scale: 1, radius: 0 })
+        break
+      case 'convolution': {
+        const { scale, radius } = inputs[0]
+        reach.set(node.name, { scale, radius: radius + ((node.kernel - 1) / 2) * scale })
+        break
+      }
+      case 'max-pool': {
+        const { scale, radius } = inputs[0]
+        reach.set(node.name, { scale: scale * 2, radius: radius + scale })
+        break
+      }
+      case 'up-convolution': {
+        const { scale, radius } = inputs[0]
+        reach.set(node.name, { scale: scale / 2, radius: radius + scale / 2 })
+        break
+      }
+      case 'concatenation':
+        reach.set(node.name, {
+          scale: inputs[0].scale,
+          radius: Math.max(inputs[0].radius, inputs[1].radius),
+        })
+        break
+    }
+  }
+  return Math.ceil(reach.get(spec.nodes.at(-1)!.name)!.radius)
+}
+
+/** Sizes of tiles and patches must be multiples of this: 2 to the number of poolings in a row. */
+export function strideOf(spec: NetworkSpec): number {
+  const stride = new Map<string, number>()
+  let largest = 1
+  for (const node of spec.nodes) {
+    const [first] = nodeInputs(node)
+    let value = first === undefined ? 1 : stride.get(first)!
+    if (node.op === 'max-pool') value *= 2
+    if (node.op === 'up-convolution') value /= 2
+    stride.set(node.name, value)
+    largest = Math.max(largest, value)
+  }
+  return largest
+}
+
+/**
+ * Largest sum of activations alive at once during prediction, in bytes per input voxel. A node's input, its output and
+ * one intermediate (before bias or activation) exist together.
+ */
+export function activationBytesPerVoxel(spec: NetworkSpec): number {
+  const channels = channelsOf(spec)
+  const last = lastUses(spec)
+  const area = new Map<string, number>()
+  let alive = 0
+  let peak = 0
+  spec.nodes.forEach((node, index) => {
+    const inputs = nodeInputs(node)
+    let share = inputs.length === 0 ? 1 : area.get(inputs[0])!
+    if (node.op === 'max-pool') share /= 4
+    if (node.op === 'up-convolution') share *= 4
+    area.set(node.name, share)
+    const own = share * channels.get(node.name)!
+    const intermediate = node.op === 'convolution' || node.op === 'up-convolution' ? own : 0
+    peak = Math.max(peak, alive + own + intermediate)
+    alive += own
+    for (const input of new Set(inputs)) {
+      if (last.get(input) === index) alive -= area.get(input)! * channels.get(input)!
+    }
+  })
+  return peak * 4
+}

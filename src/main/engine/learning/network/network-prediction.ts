@@ -1,0 +1,86 @@
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
+import type { ComputeRuntime } from '../../compute/runtime/load.ts'
+import { batchNormalisationEpsilon, type NativeOps } from './native-ops.ts'
+import { lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
+import { parameterLayout, splitVector, statisticsLayout } from './parameters.ts'
+
+/**
+ * Kernels and biases for prediction, by name, with batch normalisation folded in: the normalised convolution
+ * `gain × (w∗x − mean) / √(variance + ε) + shift` is itself a convolution with bias. The caller disposes them.
+ */
+export function foldForPrediction(
+  runtime: ComputeRuntime,
+  spec: NetworkSpec,
+  parameters: Tensor1D,
+  statistics: Tensor1D,
+): Map<string, Tensor> {
+  const { tf } = runtime
+  const folded = new Map<string, Tensor>()
+  tf.tidy(() => {
+    const byName = splitVector(runtime, parameters, parameterLayout(spec))
+    const moments = splitVector(runtime, statistics, statisticsLayout(spec))
+    for (const node of spec.nodes) {
+      if (node.op !== 'convolution' && node.op !== 'up-convolution') continue
+      const kernel = byName.get(`${node.name}/kernel`)!
+      if (node.op === 'up-convolution' || node.normalisation === 'none') {
+        folded.set(`${node.name}/kernel`, tf.keep(kernel))
+        folded.set(`${node.name}/bias`, tf.keep(byName.get(`${node.name}/bias`)!))
+        continue
+      }
+      const variance = moments.get(`${node.name}/variance`)!
+      const scale = byName.get(`${node.name}/gain`)!.div(variance.add(batchNormalisationEpsilon).sqrt())
+      const shift = byName.get(`${node.name}/shift`)!.sub(moments.get(`${node.name}/mean`)!.mul(scale))
+      folded.set(`${node.name}/kernel`, tf.keep(kernel.mul(scale)))
+      folded.set(`${node.name}/bias`, tf.keep(shift))
+    }
+  })
+  return folded
+}
+
+/**
+ * Runs the network on `input` `[batch, y, x, channel]` (kept) with weights from {@link foldForPrediction}, releasing each
+ * activation as soon as it has been read for the last time. Returns the logits; the caller disposes them.
+ */
+export function predictLogits(
+  { tf }: ComputeRuntime,
+  ops: NativeOps,
+  spec: NetworkSpec,
+  weights: ReadonlyMap<string, Tensor>,
+  input: Tensor4D,
+): Tensor4D {
+  const last = lastUses(spec)
+  const values = new Map<string, Tensor4D>()
+  return tf.tidy(() => {
+    spec.nodes.forEach((node, index) => {
+      switch (node.op) {
+        case 'input':
+          values.set(node.name, input)
+          break
+        case 'convolution':
+        case 'up-convolution': {
+          const kernel = weights.get(`${node.name}/kernel`) as Tensor4D
+          const source = values.get(node.input)!
+          const linear =
+            node.op === 'convolution' ? ops.convolution(source, kernel) : ops.upConvolution(source, kernel)
+          const biased = ops.addBias(linear, weights.get(`${node.name}/bias`) as Tensor1D)
+          linear.dispose()
+          if (node.op === 'convolution' && node.activation === 'relu') {
+            values.set(node.name, ops.relu(biased))
+            biased.dispose()
+          } else values.set(node.name, biased)
+          break
+        }
+        case 'max-pool':
+          values.set(node.name, ops.maxPool(values.get(node.input)!))
+          break
+        case 'concatenation':
+          values.set(node.name, tf.concat4d([values.get(node.inputs[0])!, values.get(node.inputs[1])!], 3))
+          break
+      }
+      for (const name of new Set(nodeInputs(node))) {
+        if (last.get(name) === index && name !== spec.nodes[0].name) values.get(name)!.dispose()
+      }
+    })
+    return values.get(spec.nodes.at(-1)!.name)!
+  })
+}

@@ -1,0 +1,158 @@
+/**
+ * A network as plain data: a list of nodes in the order in which they can be computed. One description serves training,
+ * prediction, the model package, memory estimates and the receptive field, so that these cannot disagree.
+ *
+ * Every tensor is `[batch, y, x, channel]`, float32.
+ */
+export type NetworkNode = InputNode | ConvolutionNode | MaxPoolNode | UpConvolutionNode | ConcatenationNode
+
+interface InputNode {
+  op: 'input'
+  name: string
+  channels: number
+}
+
+/** `same` convolution with stride 1, then batch normalisation or bias, then an optional ReLU. */
+export interface ConvolutionNode {
+  op: 'convolution'
+  name: string
+  input: string
+  filters: number
+  kernel: number
+  normalisation: 'batch' | 'none'
+  activation: 'relu' | 'none'
+}
+
+/** Largest of 2 × 2, stride 2. */
+interface MaxPoolNode {
+  op: 'max-pool'
+  name: string
+  input: string
+}
+
+/** Transposed convolution 2 × 2, stride 2, with bias: doubles y and x. */
+export interface UpConvolutionNode {
+  op: 'up-convolution'
+  name: string
+  input: string
+  filters: number
+}
+
+/** Joins channels in the order given. */
+interface ConcatenationNode {
+  op: 'concatenation'
+  name: string
+  inputs: readonly [string, string]
+}
+
+/** The last node is the output. */
+export interface NetworkSpec {
+  nodes: readonly NetworkNode[]
+}
+
+export interface ParameterSpec {
+  name: string
+  /** Kernels are `[y, x, in, out]`; those of an up-convolution `[y, x, out, in]`, as TensorFlow stores them. */
+  shape: readonly number[]
+  /** Kernels decay and are initialised at random; the rest are biases, gains and shifts. */
+  role: 'kernel' | 'bias' | 'gain' | 'shift'
+  /** Inputs of one output value, for He initialisation. */
+  fanIn: number
+}
+
+/** Running statistics of one batch normalisation: mean and variance per channel. */
+export interface StatisticsSpec {
+  name: string
+  channels: number
+}
+
+export function nodeInputs(node: NetworkNode): readonly string[] {
+  switch (node.op) {
+    case 'input':
+      return []
+    case 'convolution':
+    case 'max-pool':
+    case 'up-convolution':
+      return [node.input]
+    case 'concatenation':
+      return node.inputs
+  }
+}
+
+/** Channels of the output of every node, by name. */
+export function channelsOf(spec: NetworkSpec): ReadonlyMap<string, number> {
+  const channels = new Map<string, number>()
+  for (const node of spec.nodes) {
+    switch (node.op) {
+      case 'input':
+        channels.set(node.name, node.channels)
+        break
+      case 'convolution':
+      case 'up-convolution':
+        channels.set(node.name, node.filters)
+        break
+      case 'max-pool':
+        channels.set(node.name, channels.get(node.input)!)
+        break
+      case 'concatenation':
+        channels.set(node.name, channels.get(node.inputs[0])! + channels.get(node.inputs[1])!)
+        break
+    }
+  }
+  return channels
+}
+
+/** Trainable parameters in a fixed order: the layout of the flat parameter vector. */
+export function parametersOf(spec: NetworkSpec): ParameterSpec[] {
+  const channels = channelsOf(spec)
+  const parameters: ParameterSpec[] = []
+  for (const node of spec.nodes) {
+    if (node.op === 'convolution') {
+      const inputs = channels.get(node.input)!
+      const fanIn = node.kernel * node.kernel * inputs
+      parameters.push({
+        name: `${node.name}/kernel`,
+        shape: [node.kernel, node.kernel, inputs, node.filters],
+        role: 'kernel',
+        fanIn,
+      })
+      if (node.normalisation === 'batch') {
+        parameters.push({ name: `${node.name}/gain`, shape: [node.filters], role: 'gain', fanIn })
+        parameters.push({ name: `${node.name}/shift`, shape: [node.filters], role: 'shift', fanIn })
+      } else {
+        parameters.push({ name: `${node.name}/bias`, shape: [node.filters], role: 'bias', fanIn })
+      }
+    } else if (node.op === 'up-convolution') {
+      const inputs = channels.get(node.input)!
+      parameters.push({
+        name: `${node.name}/kernel`,
+        shape: [2, 2, node.filters, inputs],
+        role: 'kernel',
+        // With stride 2 and a 2 × 2 kernel every output value sees one input position.
+        fanIn: inputs,
+      })
+      parameters.push({ name: `${node.name}/bias`, shape: [node.filters], role: 'bias', fanIn: inputs })
+    }
+  }
+  return parameters
+}
+
+/** Batch normalisations in a fixed order: the layout of the statistics vectors. */
+export function statisticsOf(spec: NetworkSpec): StatisticsSpec[] {
+  return spec.nodes
+    .filter((node) => node.op === 'convolution')
+    .filter((node) => node.normalisation === 'batch')
+    .map((node) => ({ name: node.name, channels: node.filters }))
+}
+
+export function parameterCount(spec: NetworkSpec): number {
+  return parametersOf(spec).reduce((sum, parameter) => sum + parameter.shape.reduce((a, b) => a * b, 1), 0)
+}
+
+/** The node after which each tensor is no longer read, by name; the output lives on. */
+export function lastUses(spec: NetworkSpec): ReadonlyMap<string, number> {
+  const last = new Map<string, number>()
+  spec.nodes.forEach((node, index) => nodeInputs(node).forEach((input) => last.set(input, index)))
+  last.set(spec.nodes.at(-1)!.name, spec.nodes.length)
+  return last
+}

@@ -1,0 +1,136 @@
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { badInput } from '../../../../shared/errors.ts'
+import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
+import { writeError } from '../../files/write-error.ts'
+import { decodeTensors, encodeTensors } from '../model/safetensors.ts'
+import type { TrainingState } from '../training/training-step.ts'
+import { runRecordSchema, type RunRecord } from './run-record.ts'
+
+/** What a checkpoint holds beside the vectors. */
+export interface CheckpointPosition {
+  /** Steps done. */
+  step: number
+  /** Seconds spent training so far, over all sittings. */
+  seconds: number
+  bestScore: number | null
+  bestStep: number | null
+}
+
+export interface Checkpoint {
+  position: CheckpointPosition
+  state: TrainingState
+}
+
+/** One line of `metrics.jsonl`. */
+export interface StepMetrics {
+  step: number
+  loss: number
+  learningRate: number
+  [reading: string]: unknown
+}
+
+export type CheckpointName = 'last' | 'best'
+
+/** The files of a run. Everything but `metrics.jsonl` is replaced atomically; that one grows by whole lines. */
+export class RunFolder {
+  readonly folder: string
+  private metricsFile: number | null = null
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  get modelFolder(): string {
+    return path.join(this.folder, 'model')
+  }
+
+  async create(): Promise<void> {
+    await makeFolder(this.folder)
+    await mkdir(path.join(this.folder, 'checkpoints'), { recursive: true }).catch((error: unknown) => {
+      throw writeError(this.folder, error)
+    })
+  }
+
+  /** The record, or `null` when the run never got that far. Throws `BadInput` when it is damaged. */
+  async readRecord(): Promise<RunRecord | null> {
+    const file = path.join(this.folder, 'run.json')
+    if (!existsSync(file)) return null
+    try {
+      return runRecordSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+    } catch (cause) {
+      throw badInput(
+        file,
+        'the record of a Phasemark run',
+        cause instanceof Error ? cause.message : 'something else',
+        {
+          cause,
+        },
+      )
+    }
+  }
+
+  async writeRecord(record: RunRecord): Promise<void> {
+    const text = JSON.stringify({ ...record, updatedAt: new Date().toISOString() }, null, 2)
+    await writeFileAtomic(path.join(this.folder, 'run.json'), `${text}\n`)
+  }
+
+  async writeCheckpoint(name: CheckpointName, { position, state }: Checkpoint): Promise<void> {
+    const metadata = { position: JSON.stringify(position) }
+    await writeFileAtomic(this.checkpointPath(name), encodeTensors({ tensors: state, metadata }))
+  }
+
+  /** The checkpoint, or `null` when there is none. Throws `BadInput` when it is damaged. */
+  async readCheckpoint(name: CheckpointName): Promise<Checkpoint | null> {
+    const file = this.checkpointPath(name)
+    if (!existsSync(file)) return null
+    const { tensors, metadata } = decodeTensors(await readFile(file), file)
+    return {
+      position: JSON.parse(metadata['position']) as CheckpointPosition,
+      state: tensors as TrainingState,
+    }
+  }
+
+  /** Drops lines beyond `step` (and a torn last line), then opens the file for appending. */
+  async openMetrics(step: number): Promise<void> {
+    const file = path.join(this.folder, 'metrics.jsonl')
+    const lines = existsSync(file) ? (await readFile(file, 'utf8')).split('\n') : []
+    const kept = lines.filter((line) => {
+      try {
+        return (JSON.parse(line) as StepMetrics).step <= step
+      } catch {
+        // A line cut off by a kill, or the empty end of the file.
+        return false
+      }
+    })
+    await writeFileAtomic(file, kept.map((line) => `${line}\n`).join(''))
+    this.metricsFile = openSync(file, 'a')
+  }
+
+  /** Appends one line in a single write, so that a kill loses at most the line being written. */
+  appendMetrics(metrics: StepMetrics): void {
+    if (this.metricsFile === null) throw new Error('metrics: the file is not open')
+    try {
+      writeSync(this.metricsFile, `${JSON.stringify(metrics)}\n`)
+    } catch (error) {
+      throw writeError(path.join(this.folder, 'metrics.jsonl'), error)
+    }
+  }
+
+  close(): void {
+    if (this.metricsFile !== null) closeSync(this.metricsFile)
+    this.metricsFile = null
+  }
+
+  /** Removes what an earlier attempt without a checkpoint left behind. */
+  async clear(): Promise<void> {
+    for (const name of ['metrics.jsonl', 'checkpoints', 'model', 'run.json']) {
+      await rm(path.join(this.folder, name), { recursive: true, force: true })
+    }
+  }
+
+  private checkpointPath(name: CheckpointName): string {
+    return path.join(this.folder, 'checkpoints', `${name}.safetensors`)
+  }
+}

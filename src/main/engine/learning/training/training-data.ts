@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { Material } from '../../../../shared/materials.ts'
+import type { VolumeWarning } from '../../../../shared/volume.ts'
+import type { JobOptions } from '../../job-options.ts'
+import type { LabelSet } from '../../labels/label-source.ts'
+import { openLabels } from '../../labels/open-labels.ts'
+import { openVolume, type OpenVolumeOptions } from '../../volume/open-volume.ts'
+import type { VolumeSource } from '../../volume/volume-source.ts'
+import { volumeStatistics } from '../../volume/volume-statistics.ts'
+import type { Normalisation } from '../normalisation.ts'
+
+/** One volume and its labels, as given. */
+export interface TrainingInput {
+  volume: string
+  labels: string
+}
+
+/** How volumes and labels are to be read; plain data, so that a worker can open the same. */
+export interface TrainingDataOptions {
+  open: Omit<OpenVolumeOptions, 'signal'>
+  labels: { unlabelled?: number | 'none'; materialsPath?: string }
+}
+
+export interface TrainingData {
+  volumes: readonly VolumeSource[]
+  labels: LabelSet
+  close(): Promise<void>
+}
+
+/** Opens volumes and labels for training. The caller closes. */
+export async function openTrainingData(
+  inputs: readonly TrainingInput[],
+  options: TrainingDataOptions,
+  job: JobOptions,
+): Promise<TrainingData> {
+  const signal = job.signal === undefined ? {} : { signal: job.signal }
+  const volumes: VolumeSource[] = []
+  try {
+    for (const { volume } of inputs) volumes.push(await openVolume(volume, { ...options.open, ...signal }))
+    const labels = await openLabels(
+      inputs.map((input, index) => ({ path: input.labels, volume: volumes[index].meta })),
+      { ...options.labels, ...job },
+    )
+    return {
+      volumes,
+      labels,
+      close: async () => {
+        await Promise.all([...volumes, ...labels.sources].map((source) => source.close()))
+      },
+    }
+  } catch (error) {
+    await Promise.allSettled(volumes.map((volume) => volume.close()))
+    throw error
+  }
+}
+
+/** Intensity ranges of all volumes, from their fixed samples. */
+export async function normalisationsOf(
+  volumes: readonly VolumeSource[],
+  job: JobOptions,
+): Promise<{ normalisations: Normalisation[]; warnings: VolumeWarning[] }> {
+  const normalisations: Normalisation[] = []
+  const warnings: VolumeWarning[] = []
+  for (const volume of volumes) {
+    const statistics = await volumeStatistics(volume, job)
+    normalisations.push({ method: 'percentile', low: statistics.low, high: statistics.high })
+    warnings.push(...statistics.warnings)
+  }
+  return { normalisations, warnings }
+}
+
+/**
+ * SHA-256 over shapes, types, materials and all labelled slices (grey values and labels) that are used: two runs with the
+ * same fingerprint learned from the same data, wherever it lay.
+ */
+export async function dataFingerprint(
+  { volumes, labels }: TrainingData,
+  used: readonly (readonly number[])[],
+  { signal, onProgress }: JobOptions,
+): Promise<string> {
+  const hash = createHash('sha256')
+  const total = used.reduce((sum, slices) => sum + slices.length, 0)
+  let done = 0
+  hash.update(JSON.stringify(labels.materials.map((material: Material) => material.value)))
+  for (const [index, volume] of volumes.entries()) {
+    hash.update(JSON.stringify({ shape: volume.meta.shape, dtype: volume.meta.dtype, slices: used[index] }))
+    for (const z of used[index]) {
+      const options = signal === undefined ? {} : { signal }
+      const image = await volume.readSlice(z, options)
+      hash.update(new Uint8Array(image.buffer, image.byteOffset, image.byteLength))
+      hash.update(await labels.sources[index].readSlice(z, options))
+      onProgress?.({ stage: 'checking data', done: ++done, total, unit: 'slices' })
+    }
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,348 @@
+import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
+import type { VolumeWarning } from '../../../../shared/volume.ts'
+import type { ComputeRuntime } from '../../compute/runtime/load.ts'
+import type { JobOptions } from '../../job-options.ts'
+import type { ModelScore, UnetArchitecture } from '../model/model-card.ts'
+import { saveModelPackage, specOf } from '../model/model-package.ts'
+import { parameterCount } from '../network/network-spec.ts'
+import type { Normalisation } from '../normalisation.ts'
+import { isOutOfMemory } from '../out-of-memory.ts'
+import { createPatchFeeder, type PatchFeeder } from '../patches/patch-feeder.ts'
+import { createSlicePredictor } from '../prediction/slice-predictor.ts'
+import { tileMemoryBytes } from '../prediction/tile-memory.ts'
+import type { Checkpoint, RunFolder } from '../runs/run-folder.ts'
+import type { RunRecord } from '../runs/run-record.ts'
+import { packageVersion } from '../../package-version.ts'
+import { learningRateAt } from './schedule.ts'
+import type { SliceSplit } from './split-slices.ts'
+import type { TrainConfig } from './train-config.ts'
+import type { TrainingData, TrainingDataOptions, TrainingInput } from './training-data.ts'
+import {
+  createTrainingStep,
+  type StepResult,
+  type TrainingBatch,
+  type TrainingStep,
+} from './training-step.ts'
+import { scoreSlices } from './validation.ts'
+
+export interface TrainingLoopOptions {
+  runtime: ComputeRuntime
+  data: TrainingData
+  inputs: readonly TrainingInput[]
+  dataOptions: TrainingDataOptions
+  splits: readonly SliceSplit[]
+  normalisations: readonly Normalisation[]
+  folder: RunFolder
+  record: RunRecord
+  checkpoint: Checkpoint | null
+  /** Grows when something happens that the user should know. */
+  warnings: VolumeWarning[]
+  job: JobOptions
+}
+
+export interface TrainingLoopResult {
+  steps: number
+  seconds: number
+  parameters: number
+  validation: ModelScore | null
+}
+
+/** At most this much training is lost when the machine goes down. */
+const checkpointSeconds = 150
+/** Steps whose duration decides how many fit into a time limit; the first ones are slower. */
+const measuredSteps = { from: 4, to: 12 }
+/** Share of the time limit left for the last checkpoint, scoring and writing the model. */
+const reservedShare = 0.05
+/** Scoring all slices of a large validation set every hundred steps would take longer than training. */
+const maxSlicesPerValidation = 8
+/** Decoded slices that the patch thread keeps. */
+const patchCacheBytes = 768 * 1024 ** 2
+
+export async function runTraining(options: TrainingLoopOptions): Promise<TrainingLoopResult> {
+  const { runtime, data, folder, record, checkpoint, job } = options
+  const { config } = record
+  const architecture: UnetArchitecture = {
+    name: 'unet',
+    contextSlices: config.contextSlices,
+    baseFilters: config.baseFilters,
+    depth: config.depth,
+    normalisation: config.normalisation,
+  }
+  const spec = specOf({ architecture, materials: record.materials })
+  const step = createTrainingStep(runtime, spec, {
+    optimiser: {
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-7,
+      weightDecay: config.weightDecay,
+      maxGradientNorm: 1,
+    },
+    diceWeight: config.diceWeight,
+    statisticsMomentum: 0.9,
+    averageDecay: config.averageDecay,
+    seed: config.seed,
+  })
+  let feeder: PatchFeeder | null = null
+  try {
+    if (checkpoint !== null) step.restore(checkpoint.state)
+    feeder = createPatchFeeder(patchData(options), record.totalSteps ?? config.maxSteps)
+    const progress = new TrainingProgress(options, step, feeder)
+    await progress.run()
+    const { position } = progress
+
+    // The model is the best state seen when there is something to judge by, else the last.
+    const best = position.bestStep === null ? null : await folder.readCheckpoint('best')
+    if (best !== null) step.restore(best.state)
+    const state = step.state()
+    const validation = await progress.validate(Infinity)
+    throwIfCancelled(job.signal)
+    await saveModelPackage(runtime, folder.modelFolder, {
+      spec,
+      parameters: state.averageParameters,
+      statistics: state.averageStatistics,
+      card: {
+        format: 'phasemark-model',
+        version: 1,
+        createdAt: new Date().toISOString(),
+        phasemark: packageVersion(),
+        architecture,
+        parameters: parameterCount(spec),
+        materials: record.materials,
+        normalisation: { method: 'percentile', training: [...options.normalisations] },
+        voxelSize: data.volumes[0].meta.voxelSize,
+        training: {
+          fingerprint: record.dataFingerprint,
+          volumes: data.volumes.length,
+          labelledSlices: options.splits.reduce((sum, { training }) => sum + training.length, 0),
+          labelledVoxels: labelledVoxels(options),
+          steps: best?.position.step ?? position.step,
+          seconds: position.seconds,
+          seed: config.seed,
+          device: runtime.device.name,
+        },
+        scores: validation === null ? [] : [validation],
+        pretrained: null,
+      },
+    })
+    await folder.writeRecord({ ...progress.record, status: 'finished' })
+    return { steps: position.step, seconds: position.seconds, parameters: parameterCount(spec), validation }
+  } finally {
+    await feeder?.close()
+    step.dispose()
+  }
+}
+
+function patchData({ inputs, dataOptions, normalisations, splits, data, record }: TrainingLoopOptions) {
+  const { config } = record
+  return {
+    inputs,
+    options: dataOptions,
+    normalisations,
+    slices: splits.flatMap(({ training }, volume) =>
+      training.map((z) => ({ volume, z, counts: data.labels.sources[volume].countSlice(z) })),
+    ),
+    patches: {
+      seed: config.seed,
+      patchSize: config.patchSize,
+      batchSize: config.batchSize,
+      contextSlices: config.contextSlices,
+      balance: config.balance,
+      ...config.augmentation,
+    },
+    cacheBytes: patchCacheBytes,
+  }
+}
+
+function labelledVoxels({ splits, data }: TrainingLoopOptions): number {
+  let sum = 0
+  splits.forEach(({ training }, volume) => {
+    for (const z of training)
+      data.labels.sources[volume].countSlice(z).forEach((count, k) => (sum += k > 0 ? count : 0))
+  })
+  return sum
+}
+
+/** The loop itself: steps, metrics, validation, checkpoints, time limit. */
+class TrainingProgress {
+  record: RunRecord
+  position: Checkpoint['position']
+  private readonly options: TrainingLoopOptions
+  private readonly step: TrainingStep
+  private readonly feeder: PatchFeeder
+  private readonly config: TrainConfig
+  /** Into how many parts a batch is cut; doubled when memory runs out. */
+  private parts = 1
+  private startedMs = 0
+  private lastCheckpointMs = 0
+  private readonly durations: number[] = []
+
+  constructor(options: TrainingLoopOptions, step: TrainingStep, feeder: PatchFeeder) {
+    this.options = options
+    this.step = step
+    this.feeder = feeder
+    this.record = options.record
+    this.config = options.record.config
+    this.position = options.checkpoint?.position ?? { step: 0, seconds: 0, bestScore: null, bestStep: null }
+  }
+
+  async run(): Promise<void> {
+    const { folder, job } = this.options
+    if (this.config.maxMinutes === null) this.record = { ...this.record, totalSteps: this.config.maxSteps }
+    await folder.writeRecord(this.record)
+    this.startedMs = performance.now() - this.position.seconds * 1000
+    this.lastCheckpointMs = performance.now()
+    try {
+      while (!this.finished()) await this.oneStep()
+    } catch (error) {
+      // Whatever stopped the run, what was learned so far is kept; if that fails too, the first error says why.
+      if (this.position.step > 0 && job.signal?.aborted) await this.checkpoint()
+      await folder.writeRecord({ ...this.record, status: 'interrupted' })
+      throw error
+    }
+    await this.checkpoint()
+  }
+
+  private finished(): boolean {
+    const { step, bestStep, seconds } = this.position
+    const total = this.record.totalSteps ?? this.config.maxSteps
+    if (step >= total) return true
+    const { maxMinutes, patience, validationSteps } = this.config
+    if (maxMinutes !== null && seconds >= maxMinutes * 60 * (1 - reservedShare)) {
+      this.options.warnings.push({
+        kind: 'other',
+        message: `the time limit of ${maxMinutes} minutes ended training after ${step} of ${total} planned steps`,
+      })
+      return true
+    }
+    return bestStep !== null && step - bestStep >= patience * validationSteps
+  }
+
+  private async oneStep(): Promise<void> {
+    const { folder, job } = this.options
+    throwIfCancelled(job.signal)
+    const number = this.position.step + 1
+    const learningRate = learningRateAt(number, this.record.totalSteps ?? this.config.maxSteps, this.config)
+    const batch = await this.feeder.batch(number, job.signal)
+    const began = performance.now()
+    const result = this.compute(batch, learningRate, number)
+    if (!Number.isFinite(result.loss)) {
+      throw new PhasemarkError(
+        'Internal',
+        `training: the loss of step ${number} is ${result.loss}; the last checkpoint is kept`,
+        {},
+      )
+    }
+    this.measure(number, (performance.now() - began) / 1000)
+    this.position = { ...this.position, step: number, seconds: this.seconds() }
+    const metrics = { step: number, ...result, learningRate, seconds: this.seconds() }
+    if (number % this.config.validationSteps === 0) {
+      const validation = await this.validate(maxSlicesPerValidation)
+      await this.rememberBest(validation)
+      folder.appendMetrics(validation === null ? metrics : { ...metrics, validation })
+    } else folder.appendMetrics(metrics)
+    this.report(result)
+    const everySteps = this.config.checkpointSteps
+    const due =
+      everySteps === null
+        ? performance.now() - this.lastCheckpointMs > checkpointSeconds * 1000
+        : number % everySteps === 0
+    if (due) await this.checkpoint()
+  }
+
+  /** One step, in smaller and smaller parts when memory runs out. */
+  private compute(batch: TrainingBatch, learningRate: number, number: number): StepResult {
+    for (;;) {
+      try {
+        return this.step.run(batch, learningRate, number, this.parts)
+      } catch (error) {
+        if (!isOutOfMemory(error)) throw error
+        const device = this.options.runtime.device.name
+        if (this.parts >= batch.shape[0]) {
+          throw new PhasemarkError(
+            'OutOfMemory',
+            `training: even a single patch of ${batch.shape[1]} × ${batch.shape[2]} does not fit into the memory of ${device}; close other programs or choose a smaller preset`,
+            { device },
+            { cause: error },
+          )
+        }
+        this.parts = Math.min(this.parts * 2, batch.shape[0])
+        this.options.warnings.push({
+          kind: 'other',
+          message: `memory of ${device} ran out at step ${number}; batches go through in ${this.parts} parts from here on`,
+        })
+      }
+    }
+  }
+
+  /** Turns a time limit into a number of steps, once steps have been timed. */
+  private measure(number: number, seconds: number): void {
+    const { maxMinutes, maxSteps } = this.config
+    if (maxMinutes === null || this.record.totalSteps !== null) return
+    this.durations.push(seconds)
+    if (this.durations.length < measuredSteps.to) return
+    const sorted = this.durations.slice(measuredSteps.from).sort((a, b) => a - b)
+    const typical = sorted[sorted.length >> 1]
+    const left = maxMinutes * 60 * (1 - 2 * reservedShare) - this.seconds()
+    const totalSteps = Math.min(maxSteps, number + Math.max(1, Math.floor(left / typical)))
+    this.record = { ...this.record, totalSteps }
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.startedMs) / 1000
+  }
+
+  async validate(maxSlices: number): Promise<ModelScore | null> {
+    const { runtime, data, splits, normalisations, record, job } = this.options
+    const validation = splits.map((split) => split.validation)
+    const count = validation.reduce((sum, slices) => sum + slices.length, 0)
+    if (count === 0) return null
+    const every = Math.ceil(count / maxSlices)
+    const chosen = validation.map((slices) => slices.filter((_, index) => index % every === 0))
+    const { contextSlices, baseFilters, depth, normalisation } = record.config
+    const spec = specOf({
+      architecture: { name: 'unet', contextSlices, baseFilters, depth, normalisation },
+      materials: record.materials,
+    })
+    const predictor = createSlicePredictor(runtime, spec, {
+      ...this.step.weights(),
+      memoryBytes: tileMemoryBytes(runtime.device),
+    })
+    try {
+      return await scoreSlices(predictor, data, normalisations, chosen, {
+        split: 'validation',
+        contextSlices,
+        ...(job.signal === undefined ? {} : { signal: job.signal }),
+      })
+    } finally {
+      predictor.dispose()
+    }
+  }
+
+  private async rememberBest(validation: ModelScore | null): Promise<void> {
+    const score = validation?.macroF1 ?? null
+    if (score === null || (this.position.bestScore !== null && score <= this.position.bestScore)) return
+    this.position = { ...this.position, bestScore: score, bestStep: this.position.step }
+    await this.options.folder.writeCheckpoint('best', { position: this.position, state: this.step.state() })
+  }
+
+  private async checkpoint(): Promise<void> {
+    await this.options.folder.writeRecord(this.record)
+    await this.options.folder.writeCheckpoint('last', { position: this.position, state: this.step.state() })
+    this.lastCheckpointMs = performance.now()
+  }
+
+  private report({ loss }: StepResult): void {
+    const total = this.record.totalSteps ?? this.config.maxSteps
+    const { step, seconds, bestScore } = this.position
+    const readings: Record<string, number> = { loss }
+    if (bestScore !== null) readings['bestMacroF1'] = bestScore
+    this.options.job.onProgress?.({
+      stage: 'training',
+      done: step,
+      total,
+      unit: 'steps',
+      readings,
+      ...(this.record.totalSteps === null ? {} : { etaSeconds: ((total - step) * seconds) / step }),
+    })
+  }
+}
