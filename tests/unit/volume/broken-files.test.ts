@@ -244,6 +244,6 @@ describe('raw files', () => {
     '0,2,3,uint8,big,0',
     '1,2,3,uint8,big,-1',
   ])("'%s' is no raw header", (text) => {
-    expect(() => parseRawHeader(text)).toThrow(/--raw: expected z,y,x,dtype,endianness,offset/)
+    expect(() => parseRawHeader(text)).toThrow(/^expected z,y,x,dtype,endianness,offset/)
   })
 })

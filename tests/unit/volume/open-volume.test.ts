@@ -4,7 +4,7 @@ import { crc32, deflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { openVolume } from '../../../src/main/engine/volume/open-volume.ts'
 import { parseRawHeader } from '../../../src/main/engine/volume/raw-source.ts'
-import { parseVoxelSize, voxelSizeFromTiff } from '../../../src/main/engine/volume/voxel-size.ts'
+import { voxelSizeFromTiff } from '../../../src/main/engine/volume/voxel-size.ts'
 import { sharedData } from '../../support/shared-data.ts'
 import { folderOf, sampleSlice, sampleTiff } from './sample-volumes.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -158,14 +158,6 @@ describe('voxel sizes as programs write them', () => {
     // 25400 dots per inch are 1000 per millimetre: 1 µm.
     const size = voxelSizeFromTiff('', { x: 25_400, y: 25_400, unit: 'inch' })
     expect(size).toEqual({ z: null, y: 1, x: 1, unit: 'um' })
-  })
-
-  test('--voxel-size', () => {
-    expect(parseVoxelSize('0.5, 0.25,0.25,um')).toEqual({ z: 0.5, y: 0.25, x: 0.25, unit: 'um' })
-    expect(parseVoxelSize('1,1,1,micron').unit).toBe('um')
-    for (const wrong of ['1,1,um', '0,1,1,um', '1,1,1,ly', '1,1,1,inch', '1,1,1,1,um']) {
-      expect(() => parseVoxelSize(wrong)).toThrow('--voxel-size: expected z,y,x,unit')
-    }
   })
 })
 

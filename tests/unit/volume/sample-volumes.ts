@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { encodeTiffFile } from '../../../src/main/engine/output/tiff-encoding.ts'
+import { encodeTiffFile, imageDescription } from '../../../src/main/engine/output/tiff-encoding.ts'
 import { createTypedArray, type Dtype, type TypedArray, type VoxelSize } from '../../../src/shared/volume.ts'
 
 export interface SampleSlice {
@@ -26,7 +26,15 @@ export function sampleSlice({ height = 6, width = 9, dtype = 'uint16', value }: 
 export function sampleTiff(options: SampleSlice = {}): Uint8Array {
   const { height = 6, width = 9, dtype = 'uint16', compression = 'none', voxelSize = null } = options
   return encodeTiffFile(
-    { height, width, dtype, compression, voxelSize, palette: null, description: '' },
+    {
+      height,
+      width,
+      dtype,
+      compression,
+      voxelSize,
+      palette: null,
+      description: imageDescription(voxelSize, 1, []),
+    },
     sampleSlice(options),
   )
 }

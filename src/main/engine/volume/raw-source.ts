@@ -36,7 +36,7 @@ export function parseRawHeader(text: string): RawHeader {
   ) {
     throw new PhasemarkError(
       'WrongUsage',
-      `--raw: expected z,y,x,dtype,endianness,offset such as 64,512,512,uint16,little,0 ` +
+      `expected z,y,x,dtype,endianness,offset such as 64,512,512,uint16,little,0 ` +
         `(dtype one of ${dtypes.join(', ')}; endianness little or big), found '${text}'`,
       { argument: '--raw' },
     )

@@ -1,11 +1,4 @@
-import { PhasemarkError } from '../../../shared/errors.ts'
-import {
-  lengthUnits,
-  micrometresPerUnit,
-  voxelSizeSchema,
-  type LengthUnit,
-  type VoxelSize,
-} from '../../../shared/volume.ts'
+import { lengthUnits, micrometresPerUnit, type LengthUnit, type VoxelSize } from '../../../shared/volume.ts'
 
 /** Resolution tags of a TIFF image or the physical size chunk of a PNG: pixels per unit. */
 export interface Resolution {
@@ -147,22 +140,6 @@ const unitNames = new Map<string, LengthUnit>([
   ]),
   ...['meter', 'metre', 'meters', 'metres'].map((name): [string, LengthUnit] => [name, 'm']),
 ])
-
-/** Reads the argument of `--voxel-size`: `z,y,x,unit`. Throws `WrongUsage`. */
-export function parseVoxelSize(text: string): VoxelSize {
-  const parts = text.split(',').map((part) => part.trim())
-  const [z, y, x] = parts.slice(0, 3).map(Number)
-  const length = parseLengthUnit(parts[3] ?? '')
-  const parsed = voxelSizeSchema.safeParse({ z, y, x, unit: length?.unit })
-  if (parts.length !== 4 || length === null || length.factor !== 1 || !parsed.success) {
-    throw new PhasemarkError(
-      'WrongUsage',
-      `--voxel-size: expected z,y,x,unit with three positive lengths and one of ${lengthUnits.join(', ')}, found '${text}'`,
-      { argument: '--voxel-size' },
-    )
-  }
-  return parsed.data
-}
 
 /** Edges that are no positive numbers (absurd tags overflow) are unknown; `null` when all are. */
 function knownOrNull({ z, y, x, unit }: VoxelSize): VoxelSize | null {
