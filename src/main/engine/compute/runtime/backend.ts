@@ -1,20 +1,40 @@
 import { createRequire } from 'node:module'
 import type * as tfjs from '@tensorflow/tfjs'
-import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type * as kernelBackend from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type * as fileSystem from '@tensorflow/tfjs-node-gpu/dist/io/file_system.js'
 import type { TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js'
 
 export type TensorFlow = typeof tfjs
 
+/** An attribute of a TensorFlow operation; `type` is one of the constants `TF_ATTR_…` of the binding. */
+export interface OpAttribute {
+  name: string
+  type: number
+  value: boolean | number | string | readonly number[] | object
+}
+
 /**
- * The native backend: `executeSingleOutput(opName, attributes, inputs)` and `executeMultipleOutputs(…, count)` run any
- * TensorFlow operation; `binding` holds the constants for their attributes.
+ * The native backend, which runs any TensorFlow operation by its name. Names, attributes and the order of inputs are those of
+ * https://www.tensorflow.org/api_docs/python/tf/raw_ops. Inputs are kept; the caller disposes outputs.
  */
-export type TensorflowBackend = Pick<
-  NodeJSKernelBackend,
-  'executeSingleOutput' | 'executeMultipleOutputs' | 'binding' | 'isUsingGpuDevice' | 'getNumOfTFTensors'
->
+export interface TensorflowBackend {
+  executeSingleOutput(
+    opName: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly tfjs.TensorInfo[],
+  ): tfjs.Tensor
+  executeMultipleOutputs(
+    opName: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly tfjs.TensorInfo[],
+    outputs: number,
+  ): tfjs.Tensor[]
+  /** Holds the constants for types and attributes. */
+  readonly binding: TFJSBinding
+  readonly isUsingGpuDevice: boolean
+  /** Tensors that the addon holds at this moment, including those the garbage collector has not seen yet. */
+  getNumOfTFTensors(): number
+}
 
 export interface RegisteredBackend {
   tf: TensorFlow
