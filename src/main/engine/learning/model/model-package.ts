@@ -161,9 +161,7 @@ function parameterName(name: string): string {
 
 function weightSpecsOf(json: unknown): { name: string; shape: number[] }[] {
   const model = json as { weightsManifest: { weights: { name: string; shape: number[] }[] }[] }
-  return model.weightsManifest
-    .flatMap((group) => group.weights)
-    .map(({ name, shape }) => ({ name: String(name), shape }))
+  return model.weightsManifest.flatMap((group) => group.weights).map(({ name, shape }) => ({ name, shape }))
 }
 
 function parseJson<T>(text: string, file: string, parse: (value: unknown) => T): T {

@@ -51,7 +51,7 @@ export function strideOf(spec: NetworkSpec): number {
   let largest = 1
   for (const node of spec.nodes) {
     const [first] = nodeInputs(node)
-    let value = first === undefined ? 1 : stride.get(first)!
+    let value: number = first === undefined ? 1 : stride.get(first)!
     if (node.op === 'max-pool') value *= 2
     if (node.op === 'up-convolution') value /= 2
     stride.set(node.name, value)

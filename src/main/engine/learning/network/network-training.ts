@@ -43,8 +43,6 @@ export function forwardForTraining(
   const keptForBackward = tensorsReadByBackward(spec)
   const last = lastUses(spec)
 
-  const parameter = <T extends Tensor>(name: string) => parameters.get(name) as T
-
   /** Adds to the gradient that has arrived at a tensor so far. */
   function send(name: string, gradient: Tensor4D): void {
     const earlier = pending.get(name)
@@ -59,11 +57,11 @@ export function forwardForTraining(
 
   function convolution(node: ConvolutionNode): Tensor4D {
     const source = values.get(node.input)!
-    const kernel = parameter<Tensor4D>(`${node.name}/kernel`)
+    const kernel = parameters.get(`${node.name}/kernel`) as Tensor4D
     const linear = ops.convolution(source, kernel)
     const needsInputGradient = node.input !== inputName
     if (node.normalisation === 'none') {
-      const biased = ops.addBias(linear, parameter(`${node.name}/bias`))
+      const biased = ops.addBias(linear, parameters.get(`${node.name}/bias`) as Tensor1D)
       linear.dispose()
       const output = node.activation === 'relu' ? ops.relu(biased) : biased
       if (output !== biased) biased.dispose()
@@ -78,8 +76,8 @@ export function forwardForTraining(
       })
       return output
     }
-    const gain = parameter<Tensor1D>(`${node.name}/gain`)
-    const normalised = ops.batchNormalisation(linear, gain, parameter(`${node.name}/shift`))
+    const gain = parameters.get(`${node.name}/gain`) as Tensor1D
+    const normalised = ops.batchNormalisation(linear, gain, parameters.get(`${node.name}/shift`) as Tensor1D)
     batchStatistics.set(`${node.name}/mean`, normalised.mean)
     batchStatistics.set(`${node.name}/variance`, normalised.variance)
     const output = node.activation === 'relu' ? ops.relu(normalised.output) : normalised.output
@@ -109,9 +107,9 @@ export function forwardForTraining(
 
   function upConvolution(node: UpConvolutionNode): Tensor4D {
     const source = values.get(node.input)!
-    const kernel = parameter<Tensor4D>(`${node.name}/kernel`)
+    const kernel = parameters.get(`${node.name}/kernel`) as Tensor4D
     const linear = ops.upConvolution(source, kernel)
-    const output = ops.addBias(linear, parameter(`${node.name}/bias`))
+    const output = ops.addBias(linear, parameters.get(`${node.name}/bias`) as Tensor1D)
     linear.dispose()
     steps.push({
       name: node.name,

@@ -108,7 +108,5 @@ export function joinVector(
   tensors: ReadonlyMap<string, Tensor>,
   { entries }: VectorLayout,
 ): Tensor1D {
-  return tf.tidy(() =>
-    tf.concat1d(entries.map((entry) => tensors.get(entry.name)!.reshape([-1]) as Tensor1D)),
-  )
+  return tf.tidy(() => tf.concat1d(entries.map((entry) => tensors.get(entry.name)!.reshape<Tensor1D>([-1]))))
 }

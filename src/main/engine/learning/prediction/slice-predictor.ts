@@ -1,4 +1,4 @@
-import type { Tensor, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor } from '@tensorflow/tfjs'
 import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { TypedArray } from '../../../../shared/volume.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
@@ -117,8 +117,7 @@ export function createSlicePredictor(
       for (let y = output.y; y < Math.min(output.y + output.height, height); y++) {
         const end = Math.min(output.x + output.width, width)
         const from = (y - seen.y) * seen.width + (output.x - seen.x)
-        for (let x = output.x, i = from; x < end; x++, i++)
-          result.materials[y * width + x] = materials[i] + 1
+        for (let x = output.x, i = from; x < end; x++, i++) result.materials[y * width + x] = materials[i] + 1
         if (probabilities !== null) {
           const row = probabilities.subarray(from * materialCount, (from + end - output.x) * materialCount)
           result.probabilities!.set(row, (y * width + output.x) * materialCount)

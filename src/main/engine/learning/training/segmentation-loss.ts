@@ -37,11 +37,9 @@ export function segmentationLoss(
 ): LossResult {
   const materials = logits.shape[3]
   const smooth = 1
-  const flat = logits.reshape([-1, materials]) as Tensor2D
+  const flat = logits.reshape<Tensor2D>([-1, materials])
   // An index of −1 makes a row of zeros: unlabelled voxels drop out of every sum below.
-  const truth = tf
-    .oneHot(tf.tensor1d(labels, 'int32').sub(tf.scalar(1, 'int32')), materials)
-    .toFloat() as Tensor2D
+  const truth = tf.oneHot(tf.tensor1d(labels, 'int32').sub(tf.scalar(1, 'int32')), materials).toFloat()
   const mask = truth.sum(1, true)
   const logProbabilities = tf.logSoftmax(flat)
   const probabilities = tf.exp(logProbabilities)

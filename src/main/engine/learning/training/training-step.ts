@@ -171,7 +171,7 @@ export function createTrainingStep(
           averageParameters: average(tensors.averageParameters, update.state.parameters),
           averageStatistics: average(tensors.averageStatistics, statisticsNext),
         }
-        return { next, readings: tf.concat1d([losses, update.gradientNorm.reshape([1]) as Tensor1D]) }
+        return { next, readings: tf.concat1d([losses, update.gradientNorm.reshape<Tensor1D>([1])]) }
       })
       const previous = tensors
       tensors = next
