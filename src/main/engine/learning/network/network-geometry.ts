@@ -51,9 +51,9 @@ export function strideOf(spec: NetworkSpec): number {
   let largest = 1
   for (const node of spec.nodes) {
     const [first] = nodeInputs(node)
-    let value: number = first === undefined ? 1 : stride.get(first)!
-    if (node.op === 'max-pool') value *= 2
-    if (node.op === 'up-convolution') value /= 2
+    const before = first === undefined ? 1 : stride.get(first)!
+    const change = node.op === 'max-pool' ? 2 : node.op === 'up-convolution' ? 0.5 : 1
+    const value = before * change
     stride.set(node.name, value)
     largest = Math.max(largest, value)
   }

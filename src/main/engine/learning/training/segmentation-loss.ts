@@ -1,4 +1,4 @@
-import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 
 export interface LossOptions {
@@ -10,8 +10,8 @@ export interface LossOptions {
 
 export type LossResult = {
   /** Share of this part in the batch's loss, a scalar on the device. */
-  crossEntropy: Tensor2D
-  dice: Tensor2D
+  crossEntropy: Tensor
+  dice: Tensor
   /** Gradient with respect to the logits, `[batch, y, x, material]`. */
   gradient: Tensor4D
 }
@@ -45,7 +45,7 @@ export function segmentationLoss(
   const probabilities = tf.exp(logProbabilities)
   const scale = 1 / Math.max(1, batchLabelledVoxels)
 
-  const crossEntropy = tf.mul(truth, logProbabilities).sum().mul(-scale) as Tensor2D
+  const crossEntropy = tf.mul(truth, logProbabilities).sum().mul(-scale)
   let gradient = tf.sub(tf.mul(probabilities, mask), truth).mul(scale)
 
   const counted = tf.mul(probabilities, mask)
@@ -57,7 +57,7 @@ export function segmentationLoss(
   const share = countLabelled(labels) * scale
   const weight = present.div(presentCount).mul(diceWeight * share)
   const coefficient = overlap.mul(2).add(smooth).div(denominator)
-  const dice = tf.sub(weight.sum(), tf.mul(weight, coefficient).sum()) as Tensor2D
+  const dice = tf.sub(weight.sum(), tf.mul(weight, coefficient).sum())
 
   // d(dice)/dp = −weight · (2 g − coefficient) / denominator on labelled voxels, then through the softmax.
   const toProbabilities = tf.sub(coefficient, truth.mul(2)).mul(weight.div(denominator)).mul(mask)
