@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { BenchmarkResult } from './bench/report.ts'
 import { sharedData } from './support/shared-data.ts'
 
@@ -33,20 +33,21 @@ const benchmarks = [
   { name: 'soak', peers: [], ours: 'steps trained' },
 ]
 
+vi.setConfig({ testTimeout: 180_000 })
+
 describe.each(benchmarks)('benchmark $name in its tiny size', ({ name, peers, ours }) => {
-  const running = smoke(name, '--minutes', '0.02')
-  // Looked at by the tests below.
-  running.catch(() => undefined)
+  let result: Promise<BenchmarkResult> | undefined
+  const run = () => (result ??= smoke(name, '--minutes', '0.02'))
 
   it('runs and measures', async () => {
-    const { measurements } = await running
+    const { measurements } = await run()
     expect(measurements.map(({ what }) => what)).toContain(ours)
   })
 
   it.for(peers)(
     'is compared with %s (needs its packages in the Python of PHASEMARK_PYTHON)',
     async (peer, { skip }) => {
-      const { measurements, skipped } = await running
+      const { measurements, skipped } = await run()
       if (peer in skipped) {
         expect(skipped[peer]).toMatch(/PHASEMARK_PYTHON/)
         skip(skipped[peer])

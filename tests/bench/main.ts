@@ -70,8 +70,8 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
         onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}`),
       })
       if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-      results.push(result)
-      console.log(`${formatTable(result)}\n`)
+      results.push(options.smoke ? withoutBars(result) : result)
+      console.log(`${formatTable(results.at(-1)!)}\n`)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -81,6 +81,17 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
   console.log(json)
   const missed = results.flatMap(({ measurements }) => measurements).filter((one) => meets(one) === false)
   return options.check && missed.length > 0 ? 1 : 0
+}
+
+/** Tiny sizes say nothing about the bars. */
+function withoutBars(result: BenchmarkResult): BenchmarkResult {
+  const measurements = result.measurements.map(({ what, value, unit, note }) => ({
+    what,
+    value,
+    unit,
+    ...(note === undefined ? {} : { note }),
+  }))
+  return { ...result, measurements }
 }
 
 function list(text: string): string[] {
