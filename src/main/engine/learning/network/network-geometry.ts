@@ -50,7 +50,7 @@ export function strideOf(spec: NetworkSpec): number {
   const stride = new Map<string, number>()
   let largest = 1
   for (const node of spec.nodes) {
-    const [first] = nodeInputs(node)
+    const first = nodeInputs(node).at(0)
     const before = first === undefined ? 1 : stride.get(first)!
     const change = node.op === 'max-pool' ? 2 : node.op === 'up-convolution' ? 0.5 : 1
     const value = before * change
