@@ -54,6 +54,7 @@ const measuredSteps = { from: 4, to: 12 }
 /** Share of the time limit left for the last checkpoint, scoring and writing the model. */
 const reservedShare = 0.05
 /** Scoring all slices of a large validation set every hundred steps would take longer than training. */
+const maxVoxelsPerValidation = 8e6
 const maxSlicesPerValidation = 8
 /** Decoded slices that the patch thread keeps. */
 const patchCacheBytes = 768 * 1024 ** 2
@@ -194,9 +195,10 @@ class TrainingProgress {
     try {
       while (!this.finished()) await this.oneStep()
     } catch (error) {
-      // Whatever stopped the run, what was learned so far is kept; if that fails too, the first error says why.
+      // Stopped on purpose, what was learned so far is kept. After anything else the last checkpoint is the one to trust.
       if (this.position.step > 0 && job.signal?.aborted) await this.checkpoint()
-      await folder.writeRecord({ ...this.record, status: 'interrupted' })
+      // On a full disk the record cannot be written either; the first error says why the run ended.
+      await folder.writeRecord({ ...this.record, status: 'interrupted' }).catch(() => undefined)
       throw error
     }
     await this.checkpoint()
@@ -236,7 +238,7 @@ class TrainingProgress {
     this.position = { ...this.position, step: number, seconds: this.seconds() }
     const metrics = { step: number, ...result, learningRate, seconds: this.seconds() }
     if (number % this.config.validationSteps === 0) {
-      const validation = await this.validate(maxSlicesPerValidation)
+      const validation = await this.validate(this.slicesPerValidation())
       await this.rememberBest(validation)
       folder.appendMetrics(validation === null ? metrics : { ...metrics, validation })
     } else folder.appendMetrics(metrics)
@@ -291,6 +293,12 @@ class TrainingProgress {
     return (performance.now() - this.startedMs) / 1000
   }
 
+  private slicesPerValidation(): number {
+    const largest = Math.max(...this.options.data.volumes.map(({ meta }) => meta.shape[1] * meta.shape[2]))
+    return Math.min(maxSlicesPerValidation, Math.max(1, Math.floor(maxVoxelsPerValidation / largest)))
+  }
+
+  /** Scores up to `maxSlices` validation slices, evenly chosen; `null` when there are none. */
   async validate(maxSlices: number): Promise<ModelScore | null> {
     const { runtime, data, splits, normalisations, record, job } = this.options
     const validation = splits.map((split) => split.validation)
