@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import path from 'node:path'
-import { z } from 'zod'
+import { rm } from 'node:fs/promises'
 import type { DeviceInfo } from '../../../../shared/device.ts'
-import { badInput, hasTag, PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
+import { hasTag, PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { SliceRange } from '../../../../shared/slice-ranges.ts'
 import type { VolumeWarning } from '../../../../shared/volume.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
+import { makeFolder } from '../../files/atomic-file.ts'
 import { acquireLock } from '../../files/lock.ts'
 import type { JobOptions } from '../../job-options.ts'
 import { checkOutput, partialPathOf } from '../../output/output-guard.ts'
@@ -21,7 +17,16 @@ import type { VolumeSource } from '../../volume/volume-source.ts'
 import { volumeStatistics } from '../../volume/volume-statistics.ts'
 import { loadModelPackage, type StoredModel } from '../model/model-package.ts'
 import type { Normalisation } from '../normalisation.ts'
-import { openSegmentationOutputs, type SegmentationOutputs } from './segmentation-outputs.ts'
+import { openSegmentationOutputs, placesBeside, type SegmentationOutputs } from './segmentation-outputs.ts'
+import { fitWarnings } from './model-fit.ts'
+import {
+  finishSettings,
+  inputFingerprint,
+  provenancePath,
+  requireSameSettings,
+  writeSettings,
+  type SegmentationSettings,
+} from './segmentation-settings.ts'
 import { createSlicePredictor } from './slice-predictor.ts'
 import { tileMemoryBytes } from './tile-memory.ts'
 
@@ -60,24 +65,6 @@ export interface SegmentResult {
   warnings: VolumeWarning[]
 }
 
-/** What decides the values of a segmentation; written beside it, so that a resume can tell whether it is the same. */
-const settingsSchema = z.object({
-  format: z.literal('phasemark-segmentation'),
-  version: z.literal(1),
-  phasemark: z.string(),
-  volume: z.string(),
-  input: z.string(),
-  model: z.string(),
-  weightsSha256: z.string(),
-  output: z.string(),
-  first: z.number(),
-  last: z.number(),
-  probabilities: z.boolean(),
-  uncertainty: z.boolean(),
-  normalisation: z.object({ method: z.literal('percentile'), low: z.number(), high: z.number() }),
-})
-type Settings = z.infer<typeof settingsSchema>
-
 /** Two slices are read while one is in the network. */
 const readAhead = 2
 
@@ -92,12 +79,7 @@ export async function segmentVolume(
   options: SegmentOptions,
 ): Promise<SegmentResult> {
   const { out, signal, onProgress } = options
-  await checkOutput({
-    output: out,
-    inputs: [options.volume, options.model],
-    resume: options.resume,
-    kind: 'streamed',
-  })
+  await checkOutputs(options)
   const model = await loadModelPackage(options.model)
   const opened = await openVolume(options.volume, {
     ...options.open,
@@ -122,9 +104,9 @@ export async function segmentVolume(
     const warnings = [
       ...volume.meta.warnings,
       ...statistics.warnings,
-      ...driftWarnings(model, normalisation, volume),
+      ...fitWarnings(model, normalisation, volume),
     ]
-    const settings: Settings = {
+    const settings: SegmentationSettings = {
       format: 'phasemark-segmentation',
       version: 1,
       phasemark: packageVersion(),
@@ -174,6 +156,16 @@ export async function segmentVolume(
     )
   } finally {
     await volume.close()
+  }
+}
+
+/** Everything that will be written is checked before anything is: also what lies beside the segmentation itself. */
+async function checkOutputs(options: SegmentOptions): Promise<void> {
+  const { out, format, volume, model, resume } = options
+  const { probabilityFolder, uncertaintyPath } = placesBeside(options)
+  const description = format === 'tiff-stack' ? null : provenancePath(out, format)
+  for (const output of [out, probabilityFolder, uncertaintyPath, description]) {
+    if (output !== null) await checkOutput({ output, inputs: [volume, model], resume, kind: 'streamed' })
   }
 }
 
@@ -300,109 +292,4 @@ async function run({
 function cacheBytesFor(volume: VolumeSource, contextSlices: number): number {
   const sliceBytes = volume.meta.bytes / volume.meta.shape[0]
   return sliceBytes * (2 * contextSlices + 2 + readAhead)
-}
-
-/** A volume whose grey values span another range than in training may be another scan protocol or material. */
-function driftWarnings(
-  { card }: StoredModel,
-  { low, high }: Normalisation,
-  volume: VolumeSource,
-): VolumeWarning[] {
-  const tolerated = 0.5
-  const range = high - low
-  const closest = Math.min(
-    ...card.normalisation.training.map((training) => {
-      const trained = training.high - training.low
-      return Math.max(Math.abs(training.low - low), Math.abs(training.high - high)) / Math.min(trained, range)
-    }),
-  )
-  if (closest <= tolerated) return []
-  const ranges = card.normalisation.training.map((training) => `${training.low}…${training.high}`).join(', ')
-  return [
-    {
-      kind: 'intensity-drift',
-      message: `${volume.meta.path}: grey values span ${low}…${high}, in training ${ranges}; check the result, or train with slices of this scan`,
-    },
-  ]
-}
-
-/** SHA-256 over shape, type and the fixed sample of slices. */
-async function inputFingerprint(
-  volume: VolumeSource,
-  sample: readonly number[],
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const hash = createHash('sha256')
-  hash.update(JSON.stringify([volume.meta.shape, volume.meta.dtype, volume.meta.sliceNames]))
-  for (const z of spread(sample, 4)) {
-    const slice = await volume.readSlice(z, signal === undefined ? {} : { signal })
-    hash.update(new Uint8Array(slice.buffer, slice.byteOffset, slice.byteLength))
-  }
-  return hash.digest('hex')
-}
-
-function spread(list: readonly number[], count: number): number[] {
-  if (list.length <= count) return [...list]
-  return Array.from(
-    { length: count },
-    (_, index) => list[Math.round((index * (list.length - 1)) / (count - 1))],
-  )
-}
-
-/** While the output grows, its settings lie beside the partial file. */
-function settingsPath(out: string): string {
-  return `${partialPathOf(out)}.json`
-}
-
-/** Where the settings of a finished segmentation are: in the folder of a stack, beside a file. */
-function provenancePath(out: string, format: OutputFormat): string {
-  return format === 'tiff-stack' ? path.join(out, 'segmentation.json') : `${out}.json`
-}
-
-async function writeSettings(settings: Settings, out: string): Promise<void> {
-  await writeFileAtomic(settingsPath(out), `${JSON.stringify(settings, null, 2)}\n`)
-}
-
-async function finishSettings(out: string, format: OutputFormat): Promise<void> {
-  await writeFileAtomic(provenancePath(out, format), await readFile(settingsPath(out)))
-  await rm(settingsPath(out), { force: true })
-}
-
-async function requireSameSettings(settings: Settings, out: string): Promise<void> {
-  const file = [settingsPath(out), provenancePath(out, 'tiff-stack'), provenancePath(out, 'bigtiff')].find(
-    existsSync,
-  )
-  if (file === undefined) return
-  let earlier: Settings
-  try {
-    earlier = settingsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  } catch (cause) {
-    throw badInput(file, 'the settings of an interrupted segmentation', 'something else', { cause })
-  }
-  // Where things lie and which version began may change; what decides the voxels may not.
-  const deciding = [
-    'input',
-    'weightsSha256',
-    'output',
-    'first',
-    'last',
-    'probabilities',
-    'uncertainty',
-  ] as const
-  const names = {
-    input: 'the volume',
-    weightsSha256: 'the model',
-    output: '--format',
-    first: '--slices',
-    last: '--slices',
-    probabilities: '--probabilities',
-    uncertainty: '--uncertainty',
-  }
-  const changed = deciding.filter((key) => earlier[key] !== settings[key]).map((key) => names[key])
-  if (changed.length === 0) return
-  throw new PhasemarkError(
-    'WrongUsage',
-    `${out}: --resume expected what the segmentation was begun with, found another ${[...new Set(changed)].join(', ')}`,
-    { argument: '--resume' },
-  )
 }

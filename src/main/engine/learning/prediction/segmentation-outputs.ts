@@ -30,6 +30,27 @@ export interface SegmentationOutputs {
   abort(): Promise<void>
 }
 
+/** Where a segmentation puts what was asked for beside the labels; `null` for what was not. */
+export function placesBeside({
+  out,
+  format,
+  probabilities,
+  uncertainty,
+}: Pick<OutputOptions, 'out' | 'format' | 'probabilities' | 'uncertainty'>): {
+  probabilityFolder: string | null
+  uncertaintyPath: string | null
+} {
+  const beside = format === 'bigtiff' ? out.replace(/\.tiff?$/i, '') : out.replace(/[\\/]+$/, '')
+  return {
+    probabilityFolder: probabilities ? `${beside}-probabilities` : null,
+    uncertaintyPath: uncertainty ? `${beside}-uncertainty${fileEnding(format)}` : null,
+  }
+}
+
+function fileEnding(format: OutputFormat): string {
+  return format === 'bigtiff' ? '.tif' : ''
+}
+
 /** Opens the writers of a segmentation: labels with the values of the training labels, and what else was asked for. */
 export async function openSegmentationOutputs(options: OutputOptions): Promise<SegmentationOutputs> {
   const { meta, first, last, materials, format, out } = options
@@ -50,19 +71,17 @@ export async function openSegmentationOutputs(options: OutputOptions): Promise<S
   }
   try {
     const labels = await open({ ...common, path: out, dtype, colourTable: materials })
-    const beside = format === 'bigtiff' ? out.replace(/\.tiff?$/i, '') : out.replace(/[\\/]+$/, '')
-    const ending = format === 'bigtiff' ? '.tif' : ''
+    const { probabilityFolder, uncertaintyPath } = placesBeside(options)
     const probabilityPaths: string[] = []
     const probabilities: VolumeWriter[] = []
-    if (options.probabilities) {
-      await makeFolder(`${beside}-probabilities`)
+    if (probabilityFolder !== null) {
+      await makeFolder(probabilityFolder)
       for (const { value } of materials) {
-        const target = path.join(`${beside}-probabilities`, `material-${value}${ending}`)
+        const target = path.join(probabilityFolder, `material-${value}${fileEnding(format)}`)
         probabilityPaths.push(target)
         probabilities.push(await open({ ...common, path: target, dtype: 'float32' }))
       }
     }
-    const uncertaintyPath = options.uncertainty ? `${beside}-uncertainty${ending}` : null
     const uncertainty =
       uncertaintyPath === null ? null : await open({ ...common, path: uncertaintyPath, dtype: 'float32' })
 

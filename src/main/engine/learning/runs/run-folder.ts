@@ -1,8 +1,9 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { badInput } from '../../../../shared/errors.ts'
+import { badInput, PhasemarkError } from '../../../../shared/errors.ts'
 import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
+import { systemErrorCode } from '../../files/system-error.ts'
 import { writeError } from '../../files/write-error.ts'
 import { decodeTensors, encodeTensors } from '../model/safetensors.ts'
 import type { TrainingState } from '../training/training-step.ts'
@@ -44,6 +45,25 @@ export class RunFolder {
 
   get modelFolder(): string {
     return path.join(this.folder, 'model')
+  }
+
+  /**
+   * Throws `WrongUsage` when the folder holds anything but a run: going on would clear what is somebody else's. A run that was
+   * killed at its very beginning has no record yet, but nothing else either.
+   */
+  async requireRun(): Promise<void> {
+    if (existsSync(path.join(this.folder, 'run.json'))) return
+    const names = await listNames(this.folder)
+    const foreign = [
+      ...names.filter((name) => !name.startsWith('.') && name !== 'checkpoints' && name !== 'metrics.jsonl'),
+      ...(names.includes('checkpoints') ? await listNames(path.join(this.folder, 'checkpoints')) : []),
+    ]
+    if (foreign.length === 0) return
+    throw new PhasemarkError(
+      'WrongUsage',
+      `${this.folder}: --resume expected a run folder (run.json), found a folder with ${foreign[0]} in it`,
+      { argument: '--resume' },
+    )
   }
 
   async create(): Promise<void> {
@@ -132,5 +152,15 @@ export class RunFolder {
 
   private checkpointPath(name: CheckpointName): string {
     return path.join(this.folder, 'checkpoints', `${name}.safetensors`)
+  }
+}
+
+/** Names in `folder`; none when it does not exist. */
+async function listNames(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return []
+    throw writeError(folder, error)
   }
 }

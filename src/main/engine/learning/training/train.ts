@@ -60,6 +60,8 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
   const { inputs, out, resume, signal } = options
   const protectedPaths = inputs.flatMap(({ volume, labels }) => [volume, labels])
   await checkOutput({ output: out, inputs: protectedPaths, resume, kind: 'run' })
+  const folder = new RunFolder(out)
+  if (resume) await folder.requireRun()
   const data = await openTrainingData(inputs, options.data, options)
   try {
     const labelled = data.labels.sources.map((source) => source.labelledSlices)
@@ -79,13 +81,16 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
     const fingerprint = await dataFingerprint(data, used, options)
     throwIfCancelled(signal)
 
-    const folder = new RunFolder(out)
     await folder.create()
     const lock = await acquireLock(out, { purpose: 'training' })
     try {
       const config = trainConfig(options.choices, runtime.device.kind)
       const record = newRecord(runtime, data, splits, options, { config, fingerprint })
-      const earlier = resume ? await folder.readRecord() : null
+      const earlier = await folder.readRecord()
+      if (earlier !== null && !resume) {
+        // Another process began and ended a run here while this one was reading its data.
+        throw new PhasemarkError('OutputExists', `${out}: exists already; go on with --resume`, { path: out })
+      }
       if (earlier !== null) requireSame(earlier, record, out)
       const checkpoint = earlier === null ? null : await folder.readCheckpoint('last')
       if (resume && checkpoint === null) {

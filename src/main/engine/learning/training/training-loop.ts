@@ -304,7 +304,7 @@ class TrainingProgress {
     const validation = splits.map((split) => split.validation)
     const count = validation.reduce((sum, slices) => sum + slices.length, 0)
     if (count === 0) return null
-    const every = Math.ceil(count / maxSlices)
+    const every = Math.max(1, Math.ceil(count / maxSlices))
     const chosen = validation.map((slices) => slices.filter((_, index) => index % every === 0))
     const { contextSlices, baseFilters, depth, normalisation } = record.config
     const spec = specOf({
