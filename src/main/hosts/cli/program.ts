@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { exitCodes, toErrorData } from '../../../shared/errors.ts'
+import { exitCodes, PhasemarkError, toErrorData, type ErrorData } from '../../../shared/errors.ts'
 import { packageVersion } from '../../engine/package-version.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { infoCommand } from './commands/info.ts'
@@ -23,13 +23,18 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     program.addCommand(command())
   }
   overrideExits(program)
+  const json = argv.includes('--json')
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return 0
   } catch (error) {
-    // Commander has printed its message; help and version are no errors.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.WrongUsage
-    return report(error, argv.includes('--json'))
+    if (!(error instanceof CommanderError)) return report(error, json)
+    // Help and version are no errors.
+    if (error.exitCode === 0) return 0
+    // Commander has printed its message for people.
+    const message = error.message.replace(/^error: /, '')
+    if (json) printError(toErrorData(new PhasemarkError('WrongUsage', message, {})))
+    return exitCodes.WrongUsage
   }
 }
 
@@ -41,9 +46,13 @@ function overrideExits(command: Command): void {
 
 function report(error: unknown, json: boolean): number {
   const data = toErrorData(error)
-  const exitCode = exitCodes[data._tag]
-  if (json) printJson({ type: 'error', exitCode, ...data })
+  if (json) printError(data)
   console.error(`phasemark: ${data.message}`)
   if (data._tag === 'Internal' && data.cause !== undefined) console.error(data.cause)
-  return exitCode
+  return exitCodes[data._tag]
+}
+
+/** The last line for programs: an error crosses with its tag and fields. */
+function printError(data: ErrorData): void {
+  printJson({ type: 'error', exitCode: exitCodes[data._tag], ...data })
 }
