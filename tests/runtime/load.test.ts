@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { expect, it } from 'vitest'
@@ -6,6 +6,7 @@ import { deviceInfoSchema } from '../../src/shared/device.ts'
 import { loadComputeRuntime } from '../../src/main/engine/compute/runtime/load.ts'
 import { detectNvidiaDriver } from '../../src/main/engine/compute/runtime/nvidia.ts'
 import { currentHost } from '../../src/main/engine/compute/runtime/host.ts'
+import { proveCudaLayout } from '../../src/main/engine/compute/runtime/prove-cuda.ts'
 import { proveAddon } from '../../src/main/engine/compute/runtime/prove.ts'
 import { addonPath, runtimeRoute } from '../../src/main/engine/compute/runtime/variant.ts'
 import { convolutionResult, lastJson, run, testFolder } from './processes.ts'
@@ -106,4 +107,22 @@ it('proves an addon in a process of its own, and refuses one that does not load'
     _tag: 'RuntimeUnavailable',
     message: expect.stringMatching(/does not load[\s\S]*\/nowhere\/tfjs_binding\.node/) as string,
   })
+})
+
+it('recognises a runtime without its CUDA libraries, naming what TensorFlow misses', async () => {
+  // The build for the CPU carries the same check and has none of the libraries.
+  const host = currentHost()
+  const route = runtimeRoute(host, 'cpu')
+  if (route.kind !== 'wheels') throw new Error(`expected wheels on this platform, found ${route.kind}`)
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'phasemark-cuda-'))
+  try {
+    symlinkSync(path.join(route.variant.folder, 'deps'), path.join(folder, 'deps'))
+    await expect(proveCudaLayout(folder, 'g++', host)).rejects.toMatchObject({
+      _tag: 'RuntimeUnavailable',
+      message: expect.stringMatching(/Could not load dynamic library 'libcudnn\.so'/) as string,
+    })
+    expect(readdirSync(folder)).toEqual(['deps'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

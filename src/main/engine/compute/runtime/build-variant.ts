@@ -8,15 +8,15 @@ import { compileAddon, compilerVersion, findCompiler } from './compile-addon.ts'
 import { addonVersion, runtimeFolder } from './host.ts'
 import type { RuntimeHost } from './host.ts'
 import { downloadWheel, findPip } from './pip.ts'
-import { addonPath, markerFile, readMarker } from './variant.ts'
+import { markerFile, readMarker } from './variant.ts'
 import type { RuntimeMarker, RuntimeVariant } from './variant.ts'
 import { extractWheel, sha256OfFile } from './wheel-archive.ts'
-import { tensorflowVersion } from './wheels.ts'
+import { cudaLinks, tensorflowVersion } from './wheels.ts'
 import type { Wheel } from './wheels.ts'
 
 export interface BuildOptions extends JobOptions {
-  /** Runs the finished addon and throws when it does not compute. */
-  prove: (addonFile: string) => Promise<unknown>
+  /** Tries the finished folder and throws when it does not compute. */
+  prove: (folder: string, compiler: string) => Promise<unknown>
 }
 
 /** The addon and the marker take less than this beyond what the wheels unpack to. */
@@ -46,13 +46,13 @@ export async function buildVariant(
     await mkdir(partial)
     const files = await obtainWheels(host, variant, downloads, partial, options)
     await unpackWheels(variant, files, partial, options)
-    await linkLibraries(path.join(partial, 'deps/lib'))
+    await linkLibraries(partial, variant.device)
     onProgress?.({ stage: 'compiling', done: 0, total: 1, unit: 'steps' })
     await compileAddon(partial, compiler, host, signal)
     onProgress?.({ stage: 'compiling', done: 1, total: 1, unit: 'steps' })
     await rm(path.join(partial, 'deps/include'), { recursive: true })
     onProgress?.({ stage: 'proving', done: 0, total: 1, unit: 'steps' })
-    await options.prove(path.join(partial, addonPath))
+    await options.prove(partial, compiler)
     onProgress?.({ stage: 'proving', done: 1, total: 1, unit: 'steps' })
     const marker = await writeMarker(host, variant, partial, await compilerVersion(compiler, host))
     await moveIntoPlace(partial, variant.folder)
@@ -137,11 +137,14 @@ async function unpackWheels(
 
 /**
  * The names under which the linker looks for TensorFlow. The C API that the addon wants lives in `libtensorflow_cc` in the
- * wheels; the stand-alone `libtensorflow` is not part of them.
+ * wheels; the stand-alone `libtensorflow` is not part of them. For a graphics card also the links that CUDA needs.
  */
-async function linkLibraries(libraries: string): Promise<void> {
+async function linkLibraries(folder: string, device: 'gpu' | 'cpu'): Promise<void> {
+  const libraries = path.join(folder, 'deps/lib')
   await symlink('libtensorflow_cc.so.2', path.join(libraries, 'libtensorflow.so'))
   await symlink('libtensorflow_framework.so.2', path.join(libraries, 'libtensorflow_framework.so'))
+  if (device === 'cpu') return
+  for (const link of cudaLinks) await symlink(link.target, path.join(folder, link.path))
 }
 
 async function writeMarker(
@@ -151,7 +154,7 @@ async function writeMarker(
   compiler: string,
 ): Promise<RuntimeMarker> {
   const names = (await readdir(partial, { recursive: true, withFileTypes: true }))
-    // The links serve the compiler alone.
+    // The size of a link says nothing; what it leads to is in the list.
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
     .sort()

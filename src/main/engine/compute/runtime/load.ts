@@ -56,7 +56,7 @@ async function load(wish: DeviceWish, host: RuntimeHost): Promise<ComputeRuntime
   const kind = backend.isUsingGpuDevice ? 'gpu' : 'cpu'
   if (wish === 'gpu' && kind === 'cpu') {
     throw new PhasemarkError('RuntimeUnavailable', `a graphics card was asked for, but ${gpuRefused}`, {
-      remedy: 'TF_CPP_MIN_LOG_LEVEL=0 npm run setup -- --gpu',
+      remedy: 'npm run setup -- --check, then docs/compute-runtime.md',
     })
   }
   const addon = addonVersion(host)
@@ -76,7 +76,8 @@ async function load(wish: DeviceWish, host: RuntimeHost): Promise<ComputeRuntime
   }
 }
 
-const gpuRefused = 'TensorFlow could not open it; TF_CPP_MIN_LOG_LEVEL=0 in the environment makes it say why'
+const gpuRefused =
+  'TensorFlow could not open it; with TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_VMODULE=dso_loader=1 in the environment it says why'
 
 /**
  * Sets what TensorFlow reads from the environment when it starts. Values that the user has set are kept. In a worker thread

@@ -89,8 +89,13 @@ export async function downloadWheel(
   const temporary = path.join(work, 'tmp')
   const arrived = path.join(work, 'wheels')
   await Promise.all([mkdir(temporary, { recursive: true }), mkdir(arrived, { recursive: true })])
-  const report = (done: number) =>
+  let reported = -1
+  const report = (done: number) => {
+    // pip moves the file at the end, and a look at the disk may answer late: never go backwards.
+    if (done <= reported) return
+    reported = done
     options.onProgress?.({ stage: 'downloading', done, total: wheel.sizeBytes, unit: 'bytes' })
+  }
   report(0)
   // pip tells its progress in a different way with each version; the size of its temporary file tells the same.
   const timer = setInterval(() => {

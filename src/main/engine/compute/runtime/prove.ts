@@ -36,6 +36,7 @@ export async function proveAddon(
       ...host.env,
       // Everything TensorFlow has to say is kept for the case that it fails.
       TF_CPP_MIN_LOG_LEVEL: '0',
+      TF_CPP_VMODULE: 'dso_loader=1',
       TF_FORCE_GPU_ALLOW_GROWTH: 'true',
       // Within Electron the executable is Electron; this makes it behave as Node.
       ELECTRON_RUN_AS_NODE: '1',

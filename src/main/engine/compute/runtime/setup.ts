@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { PhasemarkError } from '../../../../shared/errors.ts'
 import { makeFolder } from '../../files/atomic-file.ts'
 import type { FolderLock } from '../../files/lock.ts'
@@ -8,9 +9,10 @@ import { currentHost, runtimeFolder } from './host.ts'
 import type { RuntimeHost } from './host.ts'
 import { detectNvidiaDriver } from './nvidia.ts'
 import { removePackageAddon, runPackageInstaller } from './package-installer.ts'
+import { proveCudaLayout } from './prove-cuda.ts'
 import { proveAddon } from './prove.ts'
 import { acquireSetupLock } from './setup-lock.ts'
-import { packageAddon, readMarker, runtimeRoute } from './variant.ts'
+import { addonPath, packageAddon, readMarker, runtimeRoute } from './variant.ts'
 import type { RuntimeRoute, RuntimeVariant } from './variant.ts'
 import { oldestGlibc, tensorflowVersion } from './wheels.ts'
 
@@ -135,13 +137,17 @@ async function makeVariant(
     const expectGpu = variant.device === 'gpu' && driver.present
     if (variant.device === 'gpu' && !driver.present) {
       options.onNote?.(
-        `The graphics card cannot be tried here (${driver.reason}); the proof runs on the CPU.`,
+        `The graphics card cannot be tried here (${driver.reason}): the convolution runs on the CPU, and TensorFlow is asked whether it finds all CUDA libraries.`,
       )
     }
-    const prove = options.prove ?? proveAddon
     await buildVariant(host, variant, {
       ...jobOptions(options),
-      prove: (addonFile) => prove(addonFile, expectGpu, host, options.signal),
+      prove: async (folder, compiler) => {
+        const addonFile = path.join(folder, addonPath)
+        if (options.prove) return options.prove(addonFile, expectGpu, host, options.signal)
+        if (variant.device === 'gpu') await proveCudaLayout(folder, compiler, host, options.signal)
+        return proveAddon(addonFile, expectGpu, host, options.signal)
+      },
     })
     return 'made'
   } finally {

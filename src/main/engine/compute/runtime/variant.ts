@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { addonVersion, runtimeFolder } from './host.ts'
 import type { RuntimeHost } from './host.ts'
 import { quietSource } from './quiet-start.ts'
-import { tensorflowVersion, wheelsFor } from './wheels.ts'
+import { cudaLinks, tensorflowVersion, wheelsFor } from './wheels.ts'
 import type { Wheel } from './wheels.ts'
 
 /**
@@ -84,6 +84,7 @@ export function variantOf(
       quietSource,
       addonVersion(host),
       wheels.map((wheel) => wheel.sha256),
+      ...(device === 'gpu' ? [cudaLinks] : []),
     ]),
   )
   for (const file of addonSources(host)) {

@@ -59,6 +59,17 @@ const takeCuda: readonly MemberRule[] = [
   { pattern: /^(nvidia\/cuda_nvcc\/nvvm\/libdevice\/[^/]+\.bc)$/, target: 'deps/$1' },
 ]
 
+/**
+ * Two places where the run paths and the wheels do not agree, mended with links:
+ * - TensorFlow 2.21 opens every CUDA library from `libtensorflow_framework`, whose run path leaves out the folder of
+ *   cuSOLVER; without it no graphics card is registered. The folder of cuBLAS is on that run path.
+ * - cuDNN looks for the run-time compiler in `nvrtc`, and the wheel calls the folder `cuda_nvrtc`.
+ */
+export const cudaLinks: readonly { path: string; target: string }[] = [
+  { path: 'deps/nvidia/cublas/lib/libcusolver.so.11', target: '../../cusolver/lib/libcusolver.so.11' },
+  { path: 'deps/nvidia/nvrtc', target: 'cuda_nvrtc' },
+]
+
 const cpuX64: Wheel = {
   project: 'tensorflow-cpu',
   version: tensorflowVersion,

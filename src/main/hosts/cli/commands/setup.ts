@@ -65,7 +65,8 @@ async function prepare(device: DeviceWish, json: boolean): Promise<void> {
 
 function summary(result: SetupResult): string {
   const state = result.outcome === 'ready' ? 'is ready' : 'is set up'
-  const why = result.reasonNotBetter === null ? '' : ` (not the graphics card: ${result.reasonNotBetter})`
+  const what = result.device === 'gpu' ? 'not tried on one' : 'not the graphics card'
+  const why = result.reasonNotBetter === null ? '' : ` (${what}: ${result.reasonNotBetter})`
   return `Compute runtime for the ${deviceNames[result.device]} ${state}: TensorFlow ${result.tensorflowVersion}${why}`
 }
 
