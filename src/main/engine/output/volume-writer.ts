@@ -276,7 +276,11 @@ interface WorkerConnection {
 }
 
 function connectWorker(start: SinkStart): WorkerConnection {
-  const worker = new Worker(workerUrl(import.meta.url, 'slice-writer-worker'), { workerData: start })
+  const worker = new Worker(workerUrl(import.meta.url, 'slice-writer-worker'), {
+    workerData: start,
+    // Options of the process, such as --input-type, need not fit a thread.
+    execArgv: [],
+  })
   const waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
   let failure: unknown = null
   let ending = false

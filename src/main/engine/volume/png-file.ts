@@ -16,16 +16,19 @@ import { voxelSizeFromResolution } from './voxel-size.ts'
 export const pngSlices: SliceFormat = {
   name: 'PNG slices',
   extensions: ['.png'],
-  readHeader: (path, signal) =>
-    withPositionedFile(path, async (file) => (await readPngHeader(file, signal)).header),
-  readRows: (path, expected, yStart, yStop, signal) =>
-    withPositionedFile(path, async (file) => {
-      const png = await readPngHeader(file, signal)
-      requireSameHeader(path, png.header, { name: 'when it was opened', header: expected })
-      const pixels = await readPixels(file, png, signal)
-      const { width } = png.header
-      return pixels.subarray(yStart * width, yStop * width).slice()
-    }),
+  async open(path, signal) {
+    const { header } = await withPositionedFile(path, (file) => readPngHeader(file, signal))
+    return {
+      header,
+      readRows: (yStart, yStop, readSignal) =>
+        withPositionedFile(path, async (file) => {
+          const png = await readPngHeader(file, readSignal)
+          requireSameHeader(path, png.header, { name: 'when it was opened', header })
+          const pixels = await readPixels(file, png, readSignal)
+          return pixels.slice(yStart * header.width, yStop * header.width)
+        }),
+    }
+  },
 }
 
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)

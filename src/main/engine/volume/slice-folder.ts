@@ -10,8 +10,8 @@ import {
   requireSliceCount,
   volumeBytes,
   type OpenedFormat,
+  type SliceFile,
   type SliceFormat,
-  type SliceHeader,
 } from './slice-header.ts'
 import { meaningWarnings, numberingWarnings } from './volume-warnings.ts'
 import type { VolumeSource } from './volume-source.ts'
@@ -43,10 +43,11 @@ export async function openSliceFiles(
   requireSliceCount(format.path, files.length)
   const names = files.map((file) => path.parse(file).name)
   requireDistinctNames(format.path, names)
-  const header = await readCommonHeader(files, sliceFormat, format.signal)
+  const slices = await openAll(files, sliceFormat, format.signal)
+  const { header } = slices[0]
   if (header.meaning === 'colour') {
     // Whether the channels are equal shows only in the pixels: better now than in the middle of the work.
-    await sliceFormat.readRows(files[0], header, 0, header.height, format.signal)
+    await slices[0].readRows(0, header.height, format.signal)
   }
   const numbering = findNumberingGaps(names)
   return createRowSource(
@@ -65,19 +66,19 @@ export async function openSliceFiles(
       ],
     },
     {
-      readRows: (z, yStart, yStop, signal) => sliceFormat.readRows(files[z], header, yStart, yStop, signal),
+      readRows: (z, yStart, yStop, signal) => slices[z].readRows(yStart, yStop, signal),
       close: () => Promise.resolve(),
     },
   )
 }
 
-async function readCommonHeader(
+async function openAll(
   files: readonly string[],
   sliceFormat: SliceFormat,
   signal: AbortSignal | undefined,
-): Promise<SliceHeader> {
-  const header = await sliceFormat.readHeader(files[0], signal)
-  const first = { name: path.basename(files[0]), header }
+): Promise<SliceFile[]> {
+  const slices = [await sliceFormat.open(files[0], signal)]
+  const first = { name: path.basename(files[0]), header: slices[0].header }
   let next = 1
   // The first failure in slice order is reported, whichever read ends first, so that runs agree.
   const failures: { index: number; error: unknown }[] = []
@@ -86,7 +87,9 @@ async function readCommonHeader(
       throwIfCancelled(signal)
       const index = next++
       try {
-        requireSameHeader(files[index], await sliceFormat.readHeader(files[index], signal), first)
+        const slice = await sliceFormat.open(files[index], signal)
+        requireSameHeader(files[index], slice.header, first)
+        slices[index] = slice
       } catch (error) {
         failures.push({ index, error })
       }
@@ -95,7 +98,7 @@ async function readCommonHeader(
   await Promise.all(Array.from({ length: concurrentHeaderReads }, worker))
   const earliest = failures.sort((left, right) => left.index - right.index).at(0)
   if (earliest !== undefined) throw earliest.error
-  return header
+  return slices
 }
 
 /** `a.tif` beside `a.tiff`: labels and results are matched by stem, so two slices must not share one. */

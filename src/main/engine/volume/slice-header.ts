@@ -12,6 +12,16 @@ export interface SliceHeader {
   voxelSize: VoxelSize | null
 }
 
+/** One file that holds one slice; nothing stays open between reads. */
+export interface SliceFile {
+  readonly header: SliceHeader
+  /**
+   * Rows `[yStart, yStop)` in C order (y, x), an array that belongs to the caller.
+   * Throws `BadInput` when the file no longer has the header that it was opened with, or cannot be decoded.
+   */
+  readRows(yStart: number, yStop: number, signal?: AbortSignal): Promise<TypedArray>
+}
+
 /** Reads slices of one image format, a file per slice. */
 export interface SliceFormat {
   /** For people: `TIFF slices`. */
@@ -19,15 +29,7 @@ export interface SliceFormat {
   /** Lower-case extensions with their dot. */
   extensions: readonly string[]
   /** Reads a few kilobytes. Throws `BadInput` when the file cannot be a slice. */
-  readHeader(path: string, signal?: AbortSignal): Promise<SliceHeader>
-  /** Rows `[yStart, yStop)` in C order (y, x); checks that the header is still the `expected` one. */
-  readRows(
-    path: string,
-    expected: SliceHeader,
-    yStart: number,
-    yStop: number,
-    signal?: AbortSignal,
-  ): Promise<TypedArray>
+  open(path: string, signal?: AbortSignal): Promise<SliceFile>
 }
 
 /** What the caller of `openVolume` decided, for the format that opens the file. */

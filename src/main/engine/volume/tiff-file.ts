@@ -23,18 +23,38 @@ import type { VolumeSource } from './volume-source.ts'
 export const tiffSlices: SliceFormat = {
   name: 'TIFF slices',
   extensions: ['.tif', '.tiff'],
-  readHeader: (file, signal) =>
-    withPositionedFile(file, async (opened) => {
+  async open(file, signal) {
+    const { header, layout } = await withPositionedFile(file, async (opened) => {
       const { image, directory } = await readSingleImage(opened, signal)
-      return headerOf(image, directory)
-    }),
-  readRows: (file, expected, yStart, yStop, signal) =>
-    withPositionedFile(file, async (opened) => {
-      const { image, directory } = await readSingleImage(opened, signal)
-      requireSameHeader(file, headerOf(image, directory), { name: 'when it was opened', header: expected })
-      return await readTiffRows(opened, image, yStart, yStop, signal)
-    }),
+      const { sizeBytes, modifiedMs } = opened
+      const small = image.offsets.length <= chunksRemembered
+      return { header: headerOf(image, directory), layout: small ? { image, sizeBytes, modifiedMs } : null }
+    })
+    return {
+      header,
+      readRows: (yStart, yStop, readSignal) =>
+        withPositionedFile(
+          file,
+          async (opened) => {
+            const { sizeBytes, modifiedMs } = opened
+            if (layout?.sizeBytes === sizeBytes && layout.modifiedMs === modifiedMs) {
+              return await readTiffRows(opened, layout.image, yStart, yStop, readSignal)
+            }
+            const { image, directory } = await readSingleImage(opened, readSignal)
+            requireSameHeader(file, headerOf(image, directory), { name: 'when it was opened', header })
+            return await readTiffRows(opened, image, yStart, yStop, readSignal)
+          },
+          { readStart: layout === null },
+        ),
+    }
+  },
 }
+
+/**
+ * Slices with up to so many strips or tiles keep where these are, as long as the file does not change; others look it up
+ * again with every read, which costs little beside decoding them.
+ */
+const chunksRemembered = 64
 
 /** Where the pages of a multi-page file are. */
 interface Pages {
