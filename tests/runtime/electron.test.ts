@@ -4,14 +4,14 @@ import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { findProgram } from '../../src/main/engine/compute/runtime/run-tool.ts'
 import { sharedTool } from '../support/shared-data.ts'
-import { convolutionResult, lastJson, run, testFolder } from './processes.ts'
+import { convolutionResult, downloadLimitMs, lastJson, run, testFolder } from './processes.ts'
 
 /** Folder of a real Electron for tests, or the reason why there is none. */
 async function obtainElectron(): Promise<{ folder: string } | { reason: string }> {
   const tool = sharedTool('electron-test-runtime.sh')
   if (tool === null) return { reason: 'electron-test-runtime.sh is not there' }
   if (findProgram(['xvfb-run'], process.env) === null) return { reason: 'xvfb-run is not installed' }
-  const { code, stdout, stderr } = await run('bash', [tool])
+  const { code, stdout, stderr } = await run('bash', [tool], {}, downloadLimitMs)
   if (code !== 0) return { reason: `electron-test-runtime.sh failed: ${stderr.trim().slice(-200)}` }
   return { folder: stdout.trim() }
 }

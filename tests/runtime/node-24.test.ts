@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cacheFolder, currentHost } from '../../src/main/engine/compute/runtime/host.ts'
-import { convolutionResult, lastJson, run, testFolder } from './processes.ts'
+import { convolutionResult, downloadLimitMs, lastJson, run, testFolder } from './processes.ts'
 
 /** Path of a Node 24 from the npm registry, kept in the user's cache, or the reason why there is none. */
 async function obtainNode24(): Promise<{ node: string } | { reason: string }> {
@@ -11,14 +11,8 @@ async function obtainNode24(): Promise<{ node: string } | { reason: string }> {
   const folder = path.join(cacheFolder(currentHost()), 'test-tools', 'node-24')
   const node = path.join(folder, 'node_modules', project, 'bin', 'node')
   if (existsSync(node)) return { node }
-  const { code, stderr } = await run('npm', [
-    'install',
-    '--prefix',
-    folder,
-    '--no-save',
-    '--ignore-scripts',
-    `${project}@24`,
-  ])
+  const args = ['install', '--prefix', folder, '--no-save', '--ignore-scripts', `${project}@24`]
+  const { code, stderr } = await run('npm', args, {}, downloadLimitMs)
   return code === 0 ? { node } : { reason: `npm could not install ${project}: ${stderr.trim().slice(-200)}` }
 }
 

@@ -15,11 +15,15 @@ export interface ProcessResult {
 /** Shorter than a test may take, so that a program that hangs is ended with all that it started. */
 const longestMs = 50_000
 
+/** For downloads before the tests begin. */
+export const downloadLimitMs = 300_000
+
 /** Runs a program to its end, with no input. */
 export function run(
   command: string,
   args: readonly string[],
   env: Record<string, string | undefined> = {},
+  limitMs = longestMs,
 ): Promise<ProcessResult> {
   const started = performance.now()
   return new Promise((resolve, reject) => {
@@ -29,7 +33,7 @@ export function run(
       // A process group of its own, to be ended as a whole.
       detached: true,
     })
-    const timer = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), longestMs)
+    const timer = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), limitMs)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
