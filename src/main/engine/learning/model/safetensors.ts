@@ -58,7 +58,8 @@ export function decodeTensors(bytes: Uint8Array, path: string): TensorFile {
   } catch (cause) {
     throw badInput(path, 'a safetensors header', 'something else', { cause })
   }
-  const data = bytes.subarray(8 + length)
+  // As a plain array: `slice` of a Buffer, which is what reading a file gives, does not copy.
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + length, bytes.length - 8 - length)
   const result: TensorFile = { tensors: {}, metadata: {} }
   for (const [name, entry] of Object.entries(header)) {
     const parsed = entrySchema.safeParse(entry)
