@@ -32,6 +32,8 @@ export function normaliseInto(
   const scale = high > low ? 2 / (high - low) : 0
   for (let i = 0; i < count; i++) {
     const value = (source[from + i] - low) * scale - 1
-    target[to + i] = value > limit ? limit : value > -limit ? value : value <= -limit ? -limit : -1
+    if (value > -limit && value < limit) target[to + i] = value
+    else if (Number.isFinite(value)) target[to + i] = value < 0 ? -limit : limit
+    else target[to + i] = -1
   }
 }

@@ -113,7 +113,7 @@ export function createPatchSampler(source: PatchSource, options: PatchOptions): 
     if (length <= patchSize) return (length - 1) / 2
     const half = patchSize / 2
     const jittered = position + random.uniform(-half, half)
-    return Math.min(Math.max(jittered, half), length - half - 1)
+    return Math.min(Math.max(jittered, half - 0.5), length - half - 0.5)
   }
 
   function sampleNearest(image: TypedArray, height: number, width: number, target: Float32Array): void {
