@@ -1,33 +1,24 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { writeFileAtomic } from '../../../src/main/engine/files/atomic-file.ts'
 import { openVolumeWriter, type VolumeWriterOptions } from '../../../src/main/engine/output/volume-writer.ts'
 import { openVolume } from '../../../src/main/engine/volume/open-volume.ts'
+import { mountSmallDisk } from '../../support/small-disk.ts'
 import { temporaryFolder } from '../volume/temporary-folder.ts'
 
-const scratch = temporaryFolder('full-disk')
-const disk = path.join(scratch, 'disk')
-mkdirSync(disk)
-
-/** A file system of its own that is small enough to be filled. Needs Linux and the right to mount. */
-const mount = (...options: string[]) =>
-  spawnSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', disk]).status === 0
-const mounted = process.platform === 'linux' && mount('-o', 'size=200k')
-afterAll(() => {
-  if (mounted) spawnSync('umount', [disk])
-})
+const kilobytes = 200
+const disk = mountSmallDisk(temporaryFolder('full-disk'), 'disk', kilobytes)
 
 const [depth, height, width] = [10, 100, 300]
 const sliceOf = (z: number) =>
   Uint8Array.from({ length: height * width }, (_, index) => (index * 7 + z) % 251)
 
-test.skipIf(!mounted).each(['tiff-stack', 'bigtiff'] as const)(
+test.skipIf(disk === null).each(['tiff-stack', 'bigtiff'] as const)(
   'a full disk ends a %s with NoSpace; with room again it goes on',
   async (format) => {
     const options: VolumeWriterOptions = {
-      path: path.join(disk, format),
+      path: path.join(disk?.folder ?? '', format),
       format,
       shape: [depth, height, width],
       dtype: 'uint8',
@@ -45,7 +36,7 @@ test.skipIf(!mounted).each(['tiff-stack', 'bigtiff'] as const)(
     await expect(fill()).rejects.toMatchObject({ _tag: 'NoSpace' })
     await writer.abort()
 
-    expect(mount('-o', 'remount,size=2m')).toBe(true)
+    disk?.resize(2000)
     const resumed = await openVolumeWriter({ ...options, resume: true })
     expect(resumed.nextSlice).toBeGreaterThan(3)
     for (let z = resumed.nextSlice; z < depth; z++) await resumed.writeSlice(z, sliceOf(z))
@@ -53,13 +44,13 @@ test.skipIf(!mounted).each(['tiff-stack', 'bigtiff'] as const)(
     const source = await openVolume(options.path)
     for (let z = 0; z < depth; z++) expect(await source.readSlice(z)).toEqual(sliceOf(z))
     await source.close()
-    spawnSync('rm', ['-rf', options.path])
-    expect(mount('-o', 'remount,size=200k')).toBe(true)
+    rmSync(options.path, { recursive: true })
+    disk?.resize(kilobytes)
   },
 )
 
-test.skipIf(!mounted)('a full disk leaves the old content of a file', async () => {
-  const file = path.join(disk, 'run.json')
+test.skipIf(disk === null)('a full disk leaves the old content of a file', async () => {
+  const file = path.join(disk?.folder ?? '', 'run.json')
   await writeFileAtomic(file, 'old')
   await expect(writeFileAtomic(file, 'x'.repeat(1_000_000))).rejects.toMatchObject({ _tag: 'NoSpace' })
   await writeFileAtomic(file, 'new')
