@@ -46,6 +46,8 @@ export async function runCommand(
   child.stderr.on('data', (chunk: Buffer) => {
     lastWords = (lastWords + chunk.toString()).slice(-4000)
   })
+  const stop = () => child.kill()
+  process.once('exit', stop)
   const sampling = setInterval(() => {
     const bytes = residentBytes(child.pid!)
     if (bytes === null) return
@@ -64,6 +66,7 @@ export async function runCommand(
     }
   } finally {
     clearInterval(sampling)
+    process.off('exit', stop)
   }
   const result = JSON.parse(lastLine) as Record<string, unknown>
   if (result['type'] !== 'result') {
