@@ -101,7 +101,7 @@ function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
     }
   }
   const probabilities = tf.layers
-    .softmax({ name: 'probabilities' })
+    .softmax({ name: 'probabilities', axis: -1 })
     .apply(outputs.get(spec.nodes.at(-1)!.name)!) as SymbolicTensor
   return tf.model({ inputs: outputs.get(input)!, outputs: probabilities })
 }

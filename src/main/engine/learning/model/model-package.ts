@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { z } from 'zod'
 import type { Tensor } from '@tensorflow/tfjs'
 import { badInput, PhasemarkError } from '../../../../shared/errors.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
@@ -115,6 +116,7 @@ export async function loadModelPackage(runOrModel: string): Promise<StoredModel>
     throw badInput(weightsPath, `SHA-256 ${card.weightsSha256} as in card.json`, digest)
 
   const modelPath = path.join(folder, 'model.json')
+  await statOr(modelPath)
   const names = parseJson(await readFile(modelPath, 'utf8'), modelPath, weightSpecsOf)
   const vectors = [new Float32Array(layouts[0].length), new Float32Array(layouts[1].length)] as const
   const targets = new Map(
@@ -159,9 +161,15 @@ function parameterName(name: string): string {
   return `${layer.replace(/_normalisation$/, '')}/${parts[part] ?? part}`
 }
 
+/** What we read of `model.json`: names and shapes in the order of the values in `weights.bin`. */
+const topologySchema = z.object({
+  weightsManifest: z.array(
+    z.object({ weights: z.array(z.object({ name: z.string(), shape: z.array(z.number().int()) })) }),
+  ),
+})
+
 function weightSpecsOf(json: unknown): { name: string; shape: number[] }[] {
-  const model = json as { weightsManifest: { weights: { name: string; shape: number[] }[] }[] }
-  return model.weightsManifest.flatMap((group) => group.weights).map(({ name, shape }) => ({ name, shape }))
+  return topologySchema.parse(json).weightsManifest.flatMap((group) => group.weights)
 }
 
 function parseJson<T>(text: string, file: string, parse: (value: unknown) => T): T {
@@ -185,7 +193,7 @@ async function statOr(file: string): Promise<{ size: number }> {
   } catch (cause) {
     throw new PhasemarkError(
       'NotFound',
-      `${file}: expected the weights of the model, found no such file`,
+      `${file}: expected a file of the model package, found none`,
       { path: file },
       { cause },
     )

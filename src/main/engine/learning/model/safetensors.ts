@@ -64,7 +64,8 @@ export function decodeTensors(bytes: Uint8Array, path: string): TensorFile {
   for (const [name, entry] of Object.entries(header)) {
     const parsed = entrySchema.safeParse(entry)
     if (!parsed.success) {
-      if (name === '__metadata__') result.metadata = z.record(z.string(), z.string()).parse(entry)
+      if (name !== '__metadata__') throw wrong(`text instead of the description of tensor ${name}`)
+      result.metadata = z.record(z.string(), z.string()).parse(entry)
       continue
     }
     const { dtype, shape, data_offsets: offsets } = parsed.data

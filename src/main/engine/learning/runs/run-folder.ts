@@ -1,23 +1,25 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { z } from 'zod'
 import { badInput, PhasemarkError } from '../../../../shared/errors.ts'
 import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
 import { systemErrorCode } from '../../files/system-error.ts'
 import { writeError } from '../../files/write-error.ts'
 import { decodeTensors, encodeTensors } from '../model/safetensors.ts'
-import type { TrainingState } from '../training/training-step.ts'
+import { stateNames, type TrainingState } from '../training/training-step.ts'
 import { runRecordSchema, type RunRecord } from './run-record.ts'
 
-/** What a checkpoint holds beside the vectors. */
-export interface CheckpointPosition {
+const positionSchema = z.object({
   /** Steps done. */
-  step: number
+  step: z.number().int().min(1),
   /** Seconds spent training so far, over all sittings. */
-  seconds: number
-  bestScore: number | null
-  bestStep: number | null
-}
+  seconds: z.number(),
+  bestScore: z.number().nullable(),
+  bestStep: z.number().int().nullable(),
+})
+/** What a checkpoint holds beside the vectors. */
+export type CheckpointPosition = z.infer<typeof positionSchema>
 
 export interface Checkpoint {
   position: CheckpointPosition
@@ -106,9 +108,14 @@ export class RunFolder {
     const file = this.checkpointPath(name)
     if (!existsSync(file)) return null
     const { tensors, metadata } = decodeTensors(await readFile(file), file)
-    return {
-      position: JSON.parse(metadata['position']) as CheckpointPosition,
-      state: tensors as TrainingState,
+    const missing = stateNames.find((name) => !Object.hasOwn(tensors, name))
+    if (missing !== undefined)
+      throw badInput(file, `a checkpoint with ${stateNames.join(', ')}`, `none of ${missing}`)
+    try {
+      const position = positionSchema.parse(JSON.parse(metadata['position'] ?? 'null'))
+      return { position, state: tensors as TrainingState }
+    } catch (cause) {
+      throw badInput(file, 'a checkpoint that says how far it got', 'something else', { cause })
     }
   }
 

@@ -37,7 +37,7 @@ export interface TrainingStepOptions {
 /** Everything that a step changes, as plain arrays: what a checkpoint holds. */
 export type TrainingState = Record<StateName, Float32Array>
 
-const stateNames = [
+export const stateNames = [
   'parameters',
   'firstMoment',
   'secondMoment',
