@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { materialSchema } from '../../../../shared/materials.ts'
+import { materialSchema, type Material } from '../../../../shared/materials.ts'
 import { voxelSizeSchema } from '../../../../shared/volume.ts'
 import { normalisationSchema } from '../normalisation.ts'
 
@@ -25,6 +25,19 @@ const scoreSchema = z.object({
   perMaterial: z.array(z.object({ id: z.number(), name: z.string(), f1: z.number().nullable() })),
 })
 
+function requireOrder(materials: readonly Material[], context: z.RefinementCtx): void {
+  for (const [position, { index }] of materials.entries()) {
+    if (index === position + 1) continue
+    context.addIssue({
+      code: 'custom',
+      message: `expected the material of index ${position + 1}, found ${index}`,
+    })
+  }
+  if (new Set(materials.map(({ value }) => value)).size < materials.length) {
+    context.addIssue({ code: 'custom', message: 'expected a label value of its own for each material' })
+  }
+}
+
 /** What a model is, what it learned from and what it reached: `card.json` in a model package. */
 export const modelCardSchema = z.object({
   format: z.literal('phasemark-model'),
@@ -33,7 +46,8 @@ export const modelCardSchema = z.object({
   phasemark: z.string(),
   architecture: unetArchitectureSchema,
   parameters: z.number().int(),
-  materials: z.array(materialSchema).min(2).max(255),
+  /** In order of index, from 1: the classes of the network. */
+  materials: z.array(materialSchema).min(2).max(255).superRefine(requireOrder),
   /** How input is normalised; `training` holds the values of each training volume, to notice a drift. */
   normalisation: z.object({ method: z.literal('percentile'), training: z.array(normalisationSchema).min(1) }),
   /** Voxel size of the first training volume; structures of another size in voxels are new to the model. */
