@@ -56,9 +56,14 @@ describe('a folder of slices', () => {
     await source.close()
   })
 
-  test('one multi-page file in a folder is that file', async () => {
+  test('a single slice is a volume, with a warning', async () => {
     const source = await openVolume(folderOf(scratch, 'one', { 'only.tif': sampleTiff() }))
-    expect(source.meta).toMatchObject({ shape: [1, 6, 9], sliceNames: ['only'] })
+    expect(source.meta).toMatchObject({
+      shape: [1, 6, 9],
+      sliceNames: ['only'],
+      warnings: [{ kind: 'other' }],
+    })
+    expect(source.meta.warnings[0].message).toContain('one slice only')
     await source.close()
   })
 })

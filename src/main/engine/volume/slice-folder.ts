@@ -13,7 +13,7 @@ import {
   type SliceFile,
   type SliceFormat,
 } from './slice-header.ts'
-import { meaningWarnings, numberingWarnings } from './volume-warnings.ts'
+import { depthWarnings, meaningWarnings, numberingWarnings } from './volume-warnings.ts'
 import type { VolumeSource } from './volume-source.ts'
 
 /** Names of the files in `folder` with one of `extensions`, in natural order; hidden files are left out. */
@@ -62,6 +62,7 @@ export async function openSliceFiles(
       gaps: numbering.gaps,
       warnings: [
         ...meaningWarnings(format.path, header),
+        ...depthWarnings(format.path, files.length),
         ...numberingWarnings(format.path, names, numbering),
       ],
     },

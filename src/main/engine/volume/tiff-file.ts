@@ -16,7 +16,7 @@ import { TiffDirectoryReader, tiffTags, type TiffDirectory } from './tiff-direct
 import { interpretTiffImage, isAuxiliaryImage, type TiffImage } from './tiff-image.ts'
 import { readTiffRows } from './tiff-pixels.ts'
 import { omePixels, voxelSizeFromTiff, type Resolution } from './voxel-size.ts'
-import { meaningWarnings } from './volume-warnings.ts'
+import { depthWarnings, meaningWarnings } from './volume-warnings.ts'
 import type { VolumeSource } from './volume-source.ts'
 
 /** TIFF slices, one image per file. */
@@ -100,7 +100,7 @@ export async function openTiffPages(filePath: string, format: OpenedFormat): Pro
         sliceNames: pageNames(path.parse(filePath).name, count),
         bytes: volumeBytes(count, header),
         gaps: [],
-        warnings: meaningWarnings(filePath, header),
+        warnings: [...meaningWarnings(filePath, header), ...depthWarnings(format.path, count)],
       },
       {
         readRows: async (z, yStart, yStop, signal) =>

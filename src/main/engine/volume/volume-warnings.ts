@@ -13,6 +13,12 @@ export function meaningWarnings(path: string, header: SliceHeader): VolumeWarnin
   ]
 }
 
+/** A volume of one slice works, but is often a file that lost the others. */
+export function depthWarnings(path: string, depth: number): VolumeWarning[] {
+  if (depth > 1) return []
+  return [{ kind: 'other', message: `${path}: one slice only, so there is nothing to learn along z` }]
+}
+
 /** What a person should know about the numbering of the slices. */
 export function numberingWarnings(
   path: string,
