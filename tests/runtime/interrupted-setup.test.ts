@@ -29,22 +29,32 @@ const description = () =>
     wheel: { ...wheel, take: wheel.take.map(({ pattern, target }) => ({ pattern: pattern.source, target })) },
   })
 
-it('survives kill -9 at any moment: the folder is complete or absent, and the next setup finishes the work', async () => {
-  const { folder } = machine.route('cpu', [wheel]).variant
-  const seen = new Set<string>()
-  for (const patienceMs of [150, 250, 300, 350, 400, 500]) {
-    const child = spawn(process.execPath, [script, description()], { stdio: ['ignore', 'pipe', 'ignore'] })
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.trim().split('\n')) seen.add(line.split(' ')[0])
-    })
-    const ended = new Promise((resolve) => child.on('close', resolve))
-    await delay(patienceMs)
+/** Starts setup, kills it with the first line of its progress that matches, and returns that line. */
+async function killAt(moment: RegExp): Promise<string> {
+  const child = spawn(process.execPath, [script, description()], { stdio: ['ignore', 'pipe', 'ignore'] })
+  let caught = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const line = text.split('\n').find((candidate) => moment.test(candidate))
+    if (line === undefined || caught !== '') return
+    caught = line
     child.kill('SIGKILL')
-    await ended
-    if (existsSync(folder)) expect(await readMarker(folder)).not.toBeNull()
-  }
-  // The kills have to hit the work itself for this test to mean something.
-  expect(seen).toContain('downloading')
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  return caught
+}
+
+it.each([
+  ['the download begins', /^downloading 0$/],
+  ['the download is whole', /^downloading \d{3,}$/],
+  ['unpacking has begun', /^unpacking \d+$/],
+  ['half is unpacked', /^unpacking [3-5]\d{7}$/],
+  ['the compiler starts', /^compiling 0$/],
+  ['the compiler is done', /^compiling 1$/],
+  ['it is proven', /^proving 1$/],
+])('survives kill -9 when %s, and the next setup finishes the work', async (_moment, pattern) => {
+  const { folder } = machine.route('cpu', [wheel]).variant
+  expect(await killAt(pattern)).not.toBe('')
+  if (existsSync(folder)) expect(await readMarker(folder)).not.toBeNull()
   const { code, stdout, stderr } = await run(process.execPath, [script, description()])
   expect(code, stderr).toBe(0)
   expect(lastJson(stdout)).toMatchObject({ device: 'cpu', folder })

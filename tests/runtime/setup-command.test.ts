@@ -15,16 +15,17 @@ const setup = (args: readonly string[], env: Record<string, string | undefined> 
   run(process.execPath, [commandLine, 'setup', ...args], env)
 
 describe('when the runtime is ready', () => {
-  it('takes less than a second, build check and start of npm included', async () => {
-    // The quickest of five: other programs on the machine can only add to the time.
-    const seconds: number[] = []
-    for (let attempt = 0; attempt < 5; attempt++) {
-      const result = await run('npm', ['run', '--silent', 'setup', '--', '--cpu'])
-      expect(result.code).toBe(0)
-      expect(result.stdout).toContain('is ready')
-      seconds.push(result.seconds)
-    }
-    expect(Math.min(...seconds)).toBeLessThan(1)
+  it('takes less than a second of work, build check and start of npm included', async () => {
+    // Processor time of the whole process tree, as the shell counts it: other programs on the machine cannot add to it.
+    const { code, stdout } = await run('bash', ['-c', 'npm run --silent setup -- --cpu && times'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('is ready')
+    const ofChildren = stdout.trim().split('\n').at(-1)!
+    const seconds = [...ofChildren.matchAll(/(\d+)m([\d.]+)s/g)].map(
+      ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
+    )
+    expect(seconds).toHaveLength(2)
+    expect(seconds[0] + seconds[1]).toBeLessThan(1)
   })
 
   it('--check says so and exits 0', async () => {

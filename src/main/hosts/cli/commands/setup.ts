@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander'
-import cliProgress from 'cli-progress'
 import { PhasemarkError } from '../../../../shared/errors.ts'
 import type { Progress } from '../../../../shared/job.ts'
 import type { DeviceWish } from '../../../engine/compute/runtime/choose.ts'
@@ -8,6 +7,8 @@ import type { SetupPlan, SetupResult } from '../../../engine/compute/runtime/set
 import { runtimeStatus } from '../../../engine/compute/runtime/status.ts'
 import type { RuntimeStatus } from '../../../engine/compute/runtime/status.ts'
 import type { Wheel } from '../../../engine/compute/runtime/wheels.ts'
+import { printJson } from '../progress-display.ts'
+import { runCommand, withCommonOptions } from '../reporting.ts'
 
 interface SetupFlags {
   gpu?: true
@@ -22,7 +23,7 @@ const deviceNames = { gpu: 'graphics card', cpu: 'CPU' } as const
 
 /** `phasemark setup`: prepares TensorFlow, says what is ready, or says what it would do. */
 export function setupCommand(): Command {
-  return new Command('setup')
+  const command = new Command('setup')
     .description(
       'prepare the compute runtime (TensorFlow); quick when it is ready, safe to repeat and to interrupt',
     )
@@ -30,36 +31,58 @@ export function setupCommand(): Command {
     .addOption(new Option('--cpu', 'prepare for the CPU, even when there is a graphics card'))
     .addOption(new Option('--check', 'say what is ready and change nothing').conflicts('dryRun'))
     .addOption(new Option('--dry-run', 'list what would be downloaded and where it would go'))
-    .addOption(new Option('--json', 'print JSON lines on standard output'))
     .action(async (flags: SetupFlags) => {
       const device: DeviceWish = flags.gpu ? 'gpu' : flags.cpu ? 'cpu' : 'auto'
       if (flags.check) await check(device, flags.json === true)
       else if (flags.dryRun) await dryRun(device, flags.json === true)
-      else await prepare(device, flags.json === true)
+      else await prepare(device, flags)
     })
+  return withCommonOptions(command)
 }
 
-async function prepare(device: DeviceWish, json: boolean): Promise<void> {
-  const controller = new AbortController()
-  const stop = () => controller.abort()
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const name of signals) process.once(name, stop)
-  const display = json ? jsonDisplay() : process.stderr.isTTY ? barDisplay() : lineDisplay()
-  try {
-    const result = await setUpRuntime({
-      device,
-      signal: controller.signal,
-      onProgress: display.progress,
-      onNote: display.note,
-    })
-    display.stop()
-    if (json) printJson({ type: 'result', command: 'setup', ...result })
-    else console.log(summary(result))
-  } catch (error) {
-    display.stop()
-    throw error
-  } finally {
-    for (const name of signals) process.off(name, stop)
+async function prepare(device: DeviceWish, flags: SetupFlags): Promise<void> {
+  await runCommand(
+    'setup',
+    flags,
+    ({ signal, onProgress, note }) => {
+      const estimate = timeLeft()
+      return setUpRuntime({
+        device,
+        signal,
+        onProgress: (progress) => onProgress(flags.json ? estimate(progress) : forPeople(estimate(progress))),
+        onNote: (sentence) => note(sentence),
+      })
+    },
+    summary,
+  )
+}
+
+/** Adds the time left in a stage, from its own speed so far. */
+function timeLeft(): (progress: Progress) => Progress {
+  let stage = ''
+  let startedMs = 0
+  let startedAt = 0
+  return (progress) => {
+    if (progress.stage !== stage) {
+      stage = progress.stage
+      startedMs = performance.now()
+      startedAt = progress.done
+    }
+    const advance = progress.done - startedAt
+    if (progress.unit !== 'bytes' || advance <= 0) return progress
+    const seconds = (performance.now() - startedMs) / 1000
+    return { ...progress, etaSeconds: (seconds / advance) * (progress.total - progress.done) }
+  }
+}
+
+/** Nobody reads nine digits of bytes. */
+function forPeople(progress: Progress): Progress {
+  if (progress.unit !== 'bytes') return progress
+  return {
+    ...progress,
+    done: inMegabytes(progress.done),
+    total: inMegabytes(progress.total),
+    unit: 'MB',
   }
 }
 
@@ -149,85 +172,6 @@ function wheelLine(wheel: Wheel): string {
   const isCuda = wheel.project.startsWith('nvidia-')
   const target = isCuda ? 'deps/nvidia' : 'deps/lib'
   return `  ${`${wheel.project} ${wheel.version}`.padEnd(34)} ${megabytes(wheel.sizeBytes).padStart(8)} → ${target}  sha256 ${wheel.sha256}`
-}
-
-interface Display {
-  progress: (progress: Progress) => void
-  note: (sentence: string) => void
-  stop: () => void
-}
-
-/** One bar per stage on a terminal. Stages that cannot be measured get a line. */
-function barDisplay(): Display {
-  let bar: cliProgress.SingleBar | null = null
-  let stage = ''
-  const stop = () => {
-    bar?.stop()
-    bar = null
-  }
-  return {
-    progress: (progress) => {
-      if (progress.stage !== stage) {
-        stop()
-        stage = progress.stage
-        if (progress.unit === 'bytes') {
-          bar = new cliProgress.SingleBar(
-            {
-              format: '{stage} {bar} {percentage} % | {value} of {total} MB | {eta_formatted} left',
-              stream: process.stderr,
-            },
-            cliProgress.Presets.shades_classic,
-          )
-          bar.start(inMegabytes(progress.total), 0, { stage: stage.padEnd(11) })
-        } else {
-          process.stderr.write(`${stage}…\n`)
-        }
-      }
-      bar?.update(inMegabytes(progress.done))
-    },
-    note: (sentence) => {
-      stop()
-      stage = ''
-      process.stderr.write(`${sentence}\n`)
-    },
-    stop,
-  }
-}
-
-/** Where nobody watches (CI, a log file): one line per stage and per quarter of it. */
-function lineDisplay(): Display {
-  let shown = ''
-  return {
-    progress: ({ stage, done, total, unit }) => {
-      const quarter = total > 0 ? Math.floor((4 * done) / total) * 25 : 0
-      const line = unit === 'bytes' ? `${stage} ${quarter} % of ${megabytes(total)}` : `${stage}…`
-      if (line === shown) return
-      shown = line
-      process.stderr.write(`${line}\n`)
-    },
-    note: (sentence) => process.stderr.write(`${sentence}\n`),
-    stop: () => undefined,
-  }
-}
-
-function jsonDisplay(): Display {
-  let lastTime = 0
-  let lastStage = ''
-  return {
-    progress: (progress) => {
-      const now = Date.now()
-      if (progress.stage === lastStage && progress.done < progress.total && now - lastTime < 500) return
-      lastTime = now
-      lastStage = progress.stage
-      printJson({ type: 'progress', ...progress })
-    },
-    note: (message) => printJson({ type: 'note', message }),
-    stop: () => undefined,
-  }
-}
-
-function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
 function inMegabytes(bytes: number): number {
