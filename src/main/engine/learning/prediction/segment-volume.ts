@@ -123,6 +123,8 @@ export async function segmentVolume(
     }
     return await withOutputLock(out, async () => {
       if (options.resume) await requireSameSettings(settings, out)
+      // Another process may have written there while this one was reading.
+      else await checkOutputs(options)
       await writeSettings(settings, out)
       const outputs = await openSegmentationOutputs({
         ...options,

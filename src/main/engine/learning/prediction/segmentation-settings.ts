@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { badInput, PhasemarkError } from '../../../../shared/errors.ts'
 import { writeFileAtomic } from '../../files/atomic-file.ts'
 import { partialPathOf } from '../../output/output-guard.ts'
+import { kindOfPlace } from '../../output/output-state.ts'
 import type { OutputFormat } from '../../output/volume-writer.ts'
 import type { VolumeSource } from '../../volume/volume-source.ts'
 import { normalisationSchema } from '../normalisation.ts'
@@ -70,11 +71,18 @@ export async function finishSettings(out: string, format: OutputFormat): Promise
   await rm(settingsPath(out), { force: true })
 }
 
+/**
+ * Throws `WrongUsage` when what lies at `out` was begun with other settings, or not by a segmentation at all. Nothing there is
+ * nothing to go on with, and no error.
+ */
 export async function requireSameSettings(settings: SegmentationSettings, out: string): Promise<void> {
   const file = [settingsPath(out), provenancePath(out, 'tiff-stack'), provenancePath(out, 'bigtiff')].find(
     existsSync,
   )
-  if (file === undefined) return
+  if (file === undefined) {
+    await requireNothing(out)
+    return
+  }
   let earlier: SegmentationSettings
   try {
     earlier = settingsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
@@ -107,4 +115,17 @@ export async function requireSameSettings(settings: SegmentationSettings, out: s
     `${out}: --resume expected what the segmentation was begun with, found another ${[...new Set(changed)].join(', ')}`,
     { argument: '--resume' },
   )
+}
+
+/** Without settings, whatever is there was not begun by a segmentation, or nobody can tell with what. */
+async function requireNothing(out: string): Promise<void> {
+  for (const place of [out, partialPathOf(out)]) {
+    const kind = await kindOfPlace(place)
+    if (kind === 'nothing' || kind === 'empty folder') continue
+    throw new PhasemarkError(
+      'WrongUsage',
+      `${out}: --resume expected an interrupted segmentation (with ${settingsPath(out)}), found a ${kind} of another origin at ${place}`,
+      { argument: '--resume' },
+    )
+  }
 }
