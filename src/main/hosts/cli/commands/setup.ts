@@ -44,13 +44,14 @@ async function prepare(device: DeviceWish, flags: SetupFlags): Promise<void> {
   await runCommand(
     'setup',
     flags,
-    ({ signal, onProgress, note }) => {
+    (context) => {
       const estimate = timeLeft()
       return setUpRuntime({
         device,
-        signal,
-        onProgress: (progress) => onProgress(flags.json ? estimate(progress) : forPeople(estimate(progress))),
-        onNote: (sentence) => note(sentence),
+        signal: context.signal,
+        onProgress: (progress) =>
+          context.onProgress(flags.json ? estimate(progress) : forPeople(estimate(progress))),
+        onNote: (sentence) => context.note(sentence),
       })
     },
     summary,
