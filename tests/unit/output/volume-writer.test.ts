@@ -192,6 +192,15 @@ describe('what a killed process leaves', () => {
     expect(readdirSync(options.path)).toHaveLength(depth)
   })
 
+  test('tiff-stack: a damaged slice and those after it are written again', async () => {
+    const options = optionsFor({})
+    await writeAll(options, 0, 4)
+    const damaged = path.join(`${options.path}.partial`, 'a_2.tif')
+    truncateSync(damaged, statSync(damaged).size - 5)
+    await writeAll({ ...options, resume: true }, 1)
+    await expectWritten(options)
+  })
+
   test('tiff-stack: slices of another output are refused', async () => {
     const options = optionsFor({})
     mkdirSync(`${options.path}.partial`)

@@ -32,22 +32,32 @@ export async function readStackState(
     throw writeError(folder, error)
   }
   const present = new Set(await listSliceFiles(folder, ['.tif', '.tiff', '.png']))
-  let wholeSlices = 0
-  while (wholeSlices < names.length && present.has(`${names[wholeSlices]}.tif`)) wholeSlices++
   const own = new Set(names)
   const foreign = [...present].find((name) => !own.has(path.parse(name).name))
   if (foreign !== undefined) {
     throw changedSettings(folder, `slices ${names[0]} to ${names.at(-1)}`, `also ${foreign}`)
   }
-  for (let z = 0; z < wholeSlices; z++) {
-    const file = path.join(folder, `${names[z]}.tif`)
+  let wholeSlices = 0
+  while (wholeSlices < names.length && present.has(`${names[wholeSlices]}.tif`)) {
+    if (!(await isWholeSlice(path.join(folder, `${names[wholeSlices]}.tif`), format))) break
+    wholeSlices++
+  }
+  return { wholeSlices }
+}
+
+/** False for a damaged file, which is then written again. Throws `WrongUsage` for a good one with other settings. */
+async function isWholeSlice(file: string, format: PageFormat): Promise<boolean> {
+  try {
     await withPositionedFile(file, async (opened) => {
       const reader = await TiffDirectoryReader.open(opened)
       const directory = await reader.readDirectory(reader.header.firstDirectory)
       requireSameFormat(file, directory, { sizeBytes: opened.sizeBytes, littleEndian: true }, format)
     })
+    return true
+  } catch (error) {
+    if (!hasTag(error, 'BadInput')) throw error
+    return false
   }
-  return { wholeSlices }
 }
 
 /** Looks for the end of the whole pages of a BigTIFF file. `resumeAt` is null when there is no whole page. */
