@@ -36,11 +36,12 @@ export const outOfMemoryText =
 export function withFailingOperation(
   name: string,
   fails: (call: number) => boolean,
+  message = outOfMemoryText,
 ): ComputeRuntime & { calls(): number } {
   let calls = 0
   const backend = Object.create(runtime.backend) as ComputeRuntime['backend']
   backend.executeSingleOutput = (operation, attributes, inputs) => {
-    if (operation === name && fails(calls++)) throw new Error(outOfMemoryText)
+    if (operation === name && fails(calls++)) throw new Error(message)
     return runtime.backend.executeSingleOutput(operation, attributes, inputs)
   }
   return { ...runtime, backend, calls: () => calls }

@@ -129,7 +129,15 @@ describe('damaged and hostile packages', () => {
     [
       'more materials than outputs',
       'weights.bin',
-      editCard((card) => ({ ...card, materials: [...card.materials, card.materials[0]] })),
+      editCard((card) => ({
+        ...card,
+        materials: [...card.materials, { index: 4, value: 201, name: 'more', colour: '#000000' }],
+      })),
+    ],
+    [
+      'a material twice',
+      'card.json',
+      editCard((card) => ({ ...card, materials: [card.materials[0], card.materials[1], card.materials[1]] })),
     ],
     [
       'the largest filters and depth',
