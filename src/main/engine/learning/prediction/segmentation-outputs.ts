@@ -107,7 +107,8 @@ export async function openSegmentationOutputs(options: OutputOptions): Promise<S
           await put(uncertainty, index, () => entropy(result.probabilities!, values.length))
       },
       close: async () => {
-        for (const writer of opened) await writer.close()
+        // The labels come last: where they have their name, everything beside them is complete too.
+        for (const writer of opened.toReversed()) await writer.close()
       },
       abort: async () => {
         await Promise.allSettled(opened.map((writer) => writer.abort()))
