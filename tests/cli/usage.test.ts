@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { contentOf, scratchFolder } from '../support/file-tree.ts'
 import { failureOf, runCli } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
@@ -26,7 +26,7 @@ const options: Record<string, string[]> = {
   setup: ['--gpu', '--cpu', '--check', '--dry-run', '--json'],
 }
 
-describe('help', () => {
+describe.concurrent('help', () => {
   test('names every command and every exit code', async () => {
     const { code, stdout, stderr } = await runCli(['--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -49,7 +49,7 @@ test('--version is that of the package', async () => {
   expect(await runCli(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' })
 })
 
-describe('wrong usage ends with exit code 2', () => {
+describe.concurrent('wrong usage ends with exit code 2', () => {
   const { images, labels } = writeTomogram(path.join(scratch, 'volume'), { slices: 2 })
   const out = path.join(scratch, 'out')
   const train = ['train', images, '--labels', labels, '--out', out]
@@ -92,7 +92,7 @@ describe('wrong usage ends with exit code 2', () => {
     expect(stderr).toContain('Commands:')
   })
 
-  test('and changes nothing', () => {
+  afterAll(() => {
     expect(contentOf(out)).toEqual({ [out]: 'missing' })
   })
 })

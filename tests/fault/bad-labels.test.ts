@@ -145,46 +145,59 @@ const cases: BadLabels[] = [
   },
 ]
 
-describe('labels that cannot be learned from end training with exit code 3, before anything is written', () => {
-  test.each(cases)(
-    '$name',
-    async ({ labels: make, options = [], tag = 'BadInput', names, says }) => {
-      const labels = make()
-      const train = ['train', volume.images, '--labels', labels, '--model', 'unet', '--out', out, ...options]
-      const failure = await failureOf(train)
-      expect(failure).toMatchObject({ _tag: tag, exitCode: 3 })
-      expect(failure.message).toContain(names(labels))
-      expect(failure.fields['path']).toContain(names(labels))
-      expect(failure.message).toMatch(says)
-      expect(contentOf(out)).toEqual({ [out]: 'missing' })
-    },
-    60_000,
-  )
+describe.concurrent(
+  'labels that cannot be learned from end training with exit code 3, before anything is written',
+  () => {
+    test.each(cases)(
+      '$name',
+      async ({ labels: make, options = [], tag = 'BadInput', names, says }) => {
+        const labels = make()
+        const train = [
+          'train',
+          volume.images,
+          '--labels',
+          labels,
+          '--model',
+          'unet',
+          '--out',
+          out,
+          ...options,
+        ]
+        const failure = await failureOf(train)
+        expect(failure).toMatchObject({ _tag: tag, exitCode: 3 })
+        expect(failure.message).toContain(names(labels))
+        expect(failure.fields['path']).toContain(names(labels))
+        expect(failure.message).toMatch(says)
+        expect(contentOf(out)).toEqual({ [out]: 'missing' })
+      },
+      60_000,
+    )
 
-  test.each([
-    ['--val-slices that hold no labels', ['--val-slices', '90-99'], '--val-slices'],
-    ['--train-slices that hold no labels', ['--train-slices', '90-99'], '--train-slices'],
-    [
-      'the same slices for training and validation',
-      ['--train-slices', '0-2', '--val-slices', '2-3'],
-      '--val-slices',
-    ],
-  ])(
-    '%s are wrong usage',
-    async (_, options, argument) => {
-      const train = ['train', volume.images, '--labels', volume.labels, '--model', 'unet', '--out', out]
-      expect(await failureOf([...train, ...options])).toMatchObject({
-        _tag: 'WrongUsage',
-        exitCode: 2,
-        fields: { argument },
-      })
-      expect(contentOf(out)).toEqual({ [out]: 'missing' })
-    },
-    60_000,
-  )
-})
+    test.each([
+      ['--val-slices that hold no labels', ['--val-slices', '90-99'], '--val-slices'],
+      ['--train-slices that hold no labels', ['--train-slices', '90-99'], '--train-slices'],
+      [
+        'the same slices for training and validation',
+        ['--train-slices', '0-2', '--val-slices', '2-3'],
+        '--val-slices',
+      ],
+    ])(
+      '%s are wrong usage',
+      async (_, options, argument) => {
+        const train = ['train', volume.images, '--labels', volume.labels, '--model', 'unet', '--out', out]
+        expect(await failureOf([...train, ...options])).toMatchObject({
+          _tag: 'WrongUsage',
+          exitCode: 2,
+          fields: { argument },
+        })
+        expect(contentOf(out)).toEqual({ [out]: 'missing' })
+      },
+      60_000,
+    )
+  },
+)
 
-describe('evaluate', () => {
+describe.concurrent('evaluate', () => {
   const evaluate = (truth: string, predicted: string, ...more: string[]) =>
     failureOf(['evaluate', '--truth', truth, '--predicted', predicted, ...more])
 

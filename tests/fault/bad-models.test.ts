@@ -9,35 +9,43 @@ const scratch = scratchFolder('bad-models')
 const volume = writeTomogram(path.join(scratch, 'volume'), { slices: 2 })
 const run = path.join(scratch, 'run')
 const out = path.join(scratch, 'segmentation')
-const packageFolder = path.join(scratch, 'package')
 
 beforeAll(async () => {
   const options = ['--model', 'unet', '--max-steps', '1', '--out', run]
   await resultOf(['train', volume.images, '--labels', volume.labels, ...options])
 }, 120_000)
 
-const place = (name: string) => path.join(packageFolder, name)
+let packages = 0
+
+/** A copy of the good model, for a test to damage. */
+function copyModel(): string {
+  const folder = path.join(scratch, `package-${packages++}`)
+  cpSync(path.join(run, 'model'), folder, { recursive: true })
+  return folder
+}
 
 /** Replaces a value in the card, given as a path of keys. */
-function changeCard(value: unknown, ...keys: string[]): void {
-  const card = JSON.parse(readFileSync(place('card.json'), 'utf8')) as Record<string, unknown>
+function changeCard(folder: string, value: unknown, ...keys: string[]): void {
+  const file = path.join(folder, 'card.json')
+  const card = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
   let target = card
   for (const key of keys.slice(0, -1)) target = target[key] as Record<string, unknown>
   target[keys.at(-1) ?? ''] = value
-  writeFileSync(place('card.json'), JSON.stringify(card))
+  writeFileSync(file, JSON.stringify(card))
 }
 
-function changeModel(change: (weights: { name: string; shape: number[] }[]) => void): void {
-  const model = JSON.parse(readFileSync(place('model.json'), 'utf8')) as {
+function changeModel(folder: string, change: (weights: { name: string; shape: number[] }[]) => void): void {
+  const file = path.join(folder, 'model.json')
+  const model = JSON.parse(readFileSync(file, 'utf8')) as {
     weightsManifest: { weights: { name: string; shape: number[] }[] }[]
   }
   change(model.weightsManifest[0].weights)
-  writeFileSync(place('model.json'), JSON.stringify(model))
+  writeFileSync(file, JSON.stringify(model))
 }
 
 interface BrokenModel {
   name: string
-  damage: () => void
+  damage: (folder: string) => void
   /** File in the package that the message names. */
   file: string
   says: RegExp
@@ -46,63 +54,64 @@ interface BrokenModel {
 const cases: BrokenModel[] = [
   {
     name: 'weights with another checksum',
-    damage: () => {
-      const bytes = readFileSync(place('weights.bin'))
+    damage: (folder) => {
+      const bytes = readFileSync(path.join(folder, 'weights.bin'))
       bytes[1000] ^= 1
-      writeFileSync(place('weights.bin'), bytes)
+      writeFileSync(path.join(folder, 'weights.bin'), bytes)
     },
     file: 'weights.bin',
     says: /SHA-256 [0-9a-f]{64} as in card\.json, found [0-9a-f]{64}/,
   },
   {
     name: 'truncated weights',
-    damage: () => truncateSync(place('weights.bin'), 12_345),
+    damage: (folder) => truncateSync(path.join(folder, 'weights.bin'), 12_345),
     file: 'weights.bin',
     says: /expected \d+ bytes.*found 12345 bytes/,
   },
   {
     name: 'a card that is no JSON',
-    damage: () => writeFileSync(place('card.json'), '{ "format": "phasemark-model", '),
+    damage: (folder) => writeFileSync(path.join(folder, 'card.json'), '{ "format": "phasemark-model", '),
     file: 'card.json',
     says: /description of a Phasemark model/,
   },
   {
     name: 'a card of something else',
-    damage: () => writeFileSync(place('card.json'), '{ "name": "a holiday photo" }'),
+    damage: (folder) => writeFileSync(path.join(folder, 'card.json'), '{ "name": "a holiday photo" }'),
     file: 'card.json',
     says: /description of a Phasemark model/,
   },
   {
     name: 'a card of a newer version',
-    damage: () => changeCard(2, 'version'),
+    damage: (folder) => changeCard(folder, 2, 'version'),
     file: 'card.json',
     says: /version/,
   },
   {
     name: 'a card that asks for a network larger than any machine',
-    damage: () => changeCard(1_000_000_000, 'architecture', 'baseFilters'),
+    damage: (folder) => changeCard(folder, 1_000_000_000, 'architecture', 'baseFilters'),
     file: 'card.json',
     says: /baseFilters/,
   },
   {
     name: 'a card with the largest network that is allowed, and small weights',
-    damage: () => {
-      changeCard(256, 'architecture', 'baseFilters')
-      changeCard(7, 'architecture', 'depth')
+    damage: (folder) => {
+      changeCard(folder, 256, 'architecture', 'baseFilters')
+      changeCard(folder, 7, 'architecture', 'depth')
     },
     file: 'weights.bin',
     says: /expected \d+ bytes/,
   },
   {
     name: 'a card with half a layer',
-    damage: () => changeCard(2.5, 'architecture', 'depth'),
+    damage: (folder) => changeCard(folder, 2.5, 'architecture', 'depth'),
     file: 'card.json',
     says: /depth/,
   },
   {
     name: 'a material whose name drives the terminal',
-    damage: () =>
+    damage: (folder) =>
       changeCard(
+        folder,
         [
           { index: 1, value: 1, name: 'pore\u001b[2J', colour: '#56b4e9' },
           { index: 2, value: 2, name: 'nickel', colour: '#e69f00' },
@@ -115,8 +124,9 @@ const cases: BrokenModel[] = [
   },
   {
     name: 'materials that share an index',
-    damage: () =>
+    damage: (folder) =>
       changeCard(
+        folder,
         [1, 2, 3].map((value) => ({ index: 1, value, name: `m${value}`, colour: '#56b4e9' })),
         'materials',
       ),
@@ -125,57 +135,56 @@ const cases: BrokenModel[] = [
   },
   {
     name: 'a model.json that is no JSON',
-    damage: () => writeFileSync(place('model.json'), 'x'),
+    damage: (folder) => writeFileSync(path.join(folder, 'model.json'), 'x'),
     file: 'model.json',
     says: /description of a Phasemark model/,
   },
   {
     name: 'a model.json without weights',
-    damage: () => writeFileSync(place('model.json'), '{}'),
+    damage: (folder) => writeFileSync(path.join(folder, 'model.json'), '{}'),
     file: 'model.json',
     says: /description of a Phasemark model/,
   },
   {
     name: 'a weight of another shape',
-    damage: () => changeModel((weights) => (weights[0].shape = [1, 2, 3, 4])),
+    damage: (folder) => changeModel(folder, (weights) => (weights[0].shape = [1, 2, 3, 4])),
     file: 'model.json',
     says: /shape \[1, 2, 3, 4\]/,
   },
   {
     name: 'a weight that the network has not',
-    damage: () => changeModel((weights) => (weights[0].name = '../../etc/passwd')),
+    damage: (folder) => changeModel(folder, (weights) => (weights[0].name = '../../etc/passwd')),
     file: 'model.json',
     says: /weights of the network in card\.json/,
   },
 ]
 
-describe('a model that cannot be used ends segment with exit code 3 and writes nothing', () => {
+describe.concurrent('a model that cannot be used ends segment with exit code 3 and writes nothing', () => {
   test.each(cases)(
     '$name',
     async ({ damage, file, says }) => {
-      rmSync(packageFolder, { recursive: true, force: true })
-      cpSync(path.join(run, 'model'), packageFolder, { recursive: true })
-      damage()
-      const before = contentOf(packageFolder, volume.images)
-      const failure = await failureOf(['segment', volume.images, '--model', packageFolder, '--out', out])
-      expect(failure).toMatchObject({ _tag: 'BadInput', exitCode: 3, fields: { path: place(file) } })
-      expect(failure.message).toContain(place(file))
+      const folder = copyModel()
+      damage(folder)
+      const place = path.join(folder, file)
+      const before = contentOf(folder, volume.images)
+      const failure = await failureOf(['segment', volume.images, '--model', folder, '--out', out])
+      expect(failure).toMatchObject({ _tag: 'BadInput', exitCode: 3, fields: { path: place } })
+      expect(failure.message).toContain(place)
       expect(failure.message).toMatch(says)
-      expect(contentOf(packageFolder, volume.images)).toEqual(before)
+      expect(contentOf(folder, volume.images)).toEqual(before)
       expect(contentOf(out, `${out}.partial`)).toEqual({ [out]: 'missing', [`${out}.partial`]: 'missing' })
     },
     60_000,
   )
 
   test('a package whose weights are gone, a folder without a model, no folder', async () => {
-    rmSync(packageFolder, { recursive: true, force: true })
-    cpSync(path.join(run, 'model'), packageFolder, { recursive: true })
-    rmSync(place('weights.bin'))
+    const folder = copyModel()
+    rmSync(path.join(folder, 'weights.bin'))
     const segment = (model: string) => failureOf(['segment', volume.images, '--model', model, '--out', out])
-    expect(await segment(packageFolder)).toMatchObject({
+    expect(await segment(folder)).toMatchObject({
       _tag: 'NotFound',
       exitCode: 3,
-      fields: { path: place('weights.bin') },
+      fields: { path: path.join(folder, 'weights.bin') },
     })
     const empty = path.join(scratch, 'empty')
     mkdirSync(empty)

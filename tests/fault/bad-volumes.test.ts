@@ -153,7 +153,7 @@ function expectBadInput(failure: CliFailure, place: string, { tag = 'BadInput', 
   }
 }
 
-describe('a volume that cannot be used ends info with exit code 3 and the reason', () => {
+describe.concurrent('a volume that cannot be used ends info with exit code 3 and the reason', () => {
   test.each(faults)('$name', async (fault) => {
     const volume = goodVolume()
     const place = fault.damage(volume)
@@ -172,7 +172,7 @@ describe('a volume that cannot be used ends info with exit code 3 and the reason
 })
 
 // What `info` refuses, training must refuse before it makes anything; the kinds of faults that are found at different times.
-describe('training refuses it before it writes anything', () => {
+describe.concurrent('training refuses it before it writes anything', () => {
   const chosen = ['a folder that does not exist', 'a truncated slice', 'one grey value everywhere']
   test.each(faults.filter(({ name }) => chosen.includes(name)))(
     '$name',

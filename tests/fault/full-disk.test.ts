@@ -87,14 +87,19 @@ describe.skipIf(disk === null)('on a disk that is full (mounted in memory, as ro
     240_000,
   )
 
-  test('without room for anything, nothing is left behind', async () => {
+  test('without room for anything, what was there stays', async () => {
     const before = contentOf(folder)
     fillUp(folder, resize, 0)
     const run = path.join(folder, 'no-room')
-    for (const args of [train(run), ['segment', volume.images, '--model', model, '--out', run]]) {
+    const segmentation = path.join(folder, 'no-room-either')
+    for (const [out, args] of [
+      [run, train(run)],
+      [segmentation, ['segment', volume.images, '--model', model, '--out', segmentation]],
+    ] as const) {
       const failure = await failureOf(args)
       expect(failure).toMatchObject({ _tag: 'NoSpace', exitCode: 6 })
-      expect(failure.message).toContain(run)
+      expect(failure.message).toContain(out)
+      expect(existsSync(out === run ? path.join(run, 'model') : segmentation)).toBe(false)
     }
     resize(200_000)
     const after = contentOf(folder)
