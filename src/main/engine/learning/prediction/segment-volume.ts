@@ -11,9 +11,10 @@ import { checkOutput, partialPathOf } from '../../output/output-guard.ts'
 import type { OutputFormat } from '../../output/volume-writer.ts'
 import { packageVersion } from '../../package-version.ts'
 import { withCache } from '../../volume/cached-source.ts'
-import { openVolume, type OpenVolumeOptions } from '../../volume/open-volume.ts'
+import type { OpenVolumeOptions } from '../../volume/open-volume.ts'
 import { sliceNeighbours } from '../../volume/slice-neighbours.ts'
 import type { VolumeSource } from '../../volume/volume-source.ts'
+import { openVolumeInThread } from '../../volume/volume-thread.ts'
 import { volumeStatistics } from '../../volume/volume-statistics.ts'
 import { loadModelPackage, type StoredModel } from '../model/model-package.ts'
 import type { Normalisation } from '../normalisation.ts'
@@ -81,7 +82,7 @@ export async function segmentVolume(
   const { out, signal, onProgress } = options
   await checkOutputs(options)
   const model = await loadModelPackage(options.model)
-  const opened = await openVolume(options.volume, {
+  const opened = await openVolumeInThread(options.volume, {
     ...options.open,
     ...(signal === undefined ? {} : { signal }),
   })
