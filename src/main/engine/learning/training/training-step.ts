@@ -1,4 +1,4 @@
-import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs'
+import type { Tensor1D } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { createNativeOps } from '../network/native-ops.ts'
 import type { NetworkSpec } from '../network/network-spec.ts'
@@ -201,9 +201,4 @@ export function createTrainingStep(
       for (const name of stateNames) tensors[name].dispose()
     },
   }
-}
-
-/** Input of the network for a batch, mostly for tests and benchmarks. The caller disposes it. */
-export function batchTensor({ tf }: ComputeRuntime, batch: TrainingBatch): Tensor4D {
-  return tf.tensor4d(batch.images, [...batch.shape])
 }
