@@ -40,7 +40,7 @@ function barDisplay(): ProgressDisplay {
         stage = progress.stage
         bar = new cliProgress.SingleBar(
           {
-            format: '{stage} {bar} {value}/{total} {unit}  {readings}{eta}',
+            format: '{stage} {bar} {value}/{total} {unit}  {readings}{left}',
             hideCursor: true,
             stream: process.stderr,
             barsize: 30,
@@ -65,7 +65,7 @@ function payload(progress: Progress): object {
     stage: progress.stage.padEnd(14),
     unit: progress.unit,
     readings: readingsText(progress),
-    eta: progress.etaSeconds === undefined ? '' : `${formatDuration(progress.etaSeconds)} left`,
+    left: progress.etaSeconds === undefined ? '' : `${formatDuration(progress.etaSeconds)} left`,
   }
 }
 
