@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { loadModelPackage } from '../../src/main/engine/learning/model/model-package.ts'
 import { RunFolder } from '../../src/main/engine/learning/runs/run-folder.ts'
 import type * as TrainConfigModule from '../../src/main/engine/learning/training/train-config.ts'
+import type * as ValidationModule from '../../src/main/engine/learning/training/validation.ts'
 import { runtime, withFailingOperation } from '../unit/learning/compute-runtime.ts'
 import { temporaryFolder } from '../unit/volume/temporary-folder.ts'
 import { sampleVolume, writeSample } from './sample-data.ts'
@@ -21,6 +22,18 @@ vi.mock('../../src/main/engine/learning/training/train-config.ts', async (origin
     ...overrides.current,
   })
   return { ...module, trainConfig }
+})
+
+/** Scores that validations are to give instead of their own, one after the other. */
+const script = vi.hoisted((): { macroF1: number[] } => ({ macroF1: [] }))
+
+vi.mock('../../src/main/engine/learning/training/validation.ts', async (original) => {
+  const module = await original<typeof ValidationModule>()
+  const scoreSlices = async (...given: Parameters<typeof module.scoreSlices>) => {
+    const score = await module.scoreSlices(...given)
+    return { ...score, macroF1: script.macroF1.shift() ?? score.macroF1 }
+  }
+  return { ...module, scoreSlices }
 })
 
 const scratch = temporaryFolder('interrupted')
@@ -191,19 +204,42 @@ describe('the length of a run', () => {
     expect(result.seconds).toBeLessThan(minutes * 60 * 1.2)
   })
 
-  test('without progress on the validation slices training ends early, with the best state', async () => {
-    // A learning rate of next to nothing: no validation is better than the first.
-    overrides.current = { learningRate: 1e-12, normalisation: 'none', validationSteps: 4, patience: 2 }
+  test('without progress on the validation slices training ends early, and the best state is the model', async () => {
+    overrides.current = { validationSteps: 4, patience: 2 }
+    // The last of these scores the model that is written.
+    script.macroF1 = [0.5, 0.7, 0.6, 0.7, 0.65]
     const result = await train('patience', { split: validation })
-    expect(result.steps).toBe(4 + 2 * 4)
-    const run = path.join(scratch, 'patience')
-    expect(readJson(run, 'run.json')).toMatchObject({ status: 'finished' })
-    const { card } = await loadModelPackage(run)
-    expect(card.training.steps).toBe(4)
-    const scores = readMetrics(run).flatMap(({ validation }) =>
-      validation === undefined ? [] : [validation.macroF1],
+    expect(script.macroF1).toEqual([])
+    // The best came at step 8; two validations later none was better.
+    expect(result).toMatchObject({ steps: 16, validation: { macroF1: 0.65 } })
+    const folder = new RunFolder(path.join(scratch, 'patience'))
+    expect(readJson(folder.folder, 'run.json')).toMatchObject({ status: 'finished' })
+    const [best, last] = [await folder.readCheckpoint('best'), await folder.readCheckpoint('last')]
+    expect(best?.position).toMatchObject({ step: 8, bestStep: 8, bestScore: 0.7 })
+    expect(last?.position).toMatchObject({ step: 16, bestStep: 8, bestScore: 0.7 })
+    const { card, parameters, statistics } = await loadModelPackage(folder.folder)
+    expect(parameters).toEqual(best!.state.averageParameters)
+    expect(statistics).toEqual(best!.state.averageStatistics)
+    expect(parameters).not.toEqual(last!.state.averageParameters)
+    expect(card.training.steps).toBe(8)
+    const scores = readMetrics(folder.folder).flatMap(({ validation }) => validation?.macroF1 ?? [])
+    expect(scores).toEqual([0.5, 0.7, 0.6, 0.7])
+  })
+
+  test('a resumed run remembers what was best', async () => {
+    overrides.current = { validationSteps: 4, patience: 2 }
+    script.macroF1 = [0.5, 0.7, 0.6]
+    await expect(trainAndStop('patience-resumed', 14, { split: validation })).rejects.toMatchObject({
+      _tag: 'Cancelled',
+    })
+    script.macroF1 = [0.65, 0.65]
+    const result = await train('patience-resumed', { split: validation, resume: true })
+    expect(result).toMatchObject({ steps: 16, resumedFromStep: 14 })
+    const [mine, theirs] = await Promise.all(
+      ['patience-resumed', 'patience'].map((name) => loadModelPackage(path.join(scratch, name))),
     )
-    expect(scores).toHaveLength(3)
-    expect(card.scores[0].macroF1).toBeCloseTo(scores[0], 6)
+    expect(mine.card.training.steps).toBe(8)
+    const worst = Math.max(...mine.parameters.map((value, i) => Math.abs(value - theirs.parameters[i])))
+    expect(worst).toBeLessThan(1e-3)
   })
 })

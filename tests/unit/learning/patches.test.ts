@@ -297,6 +297,10 @@ test('a batch depends on seed and step only, whatever was asked for before', asy
   const otherSeed = await take([1], { seed: 10 })
   expect(otherSeed.get(1)!.images).not.toEqual(inOrder.get(1)!.images)
   expect(inOrder.get(2)!.images).not.toEqual(inOrder.get(1)!.images)
+  // Patches of one batch are drawn one by one.
+  const { images, shape } = inOrder.get(3)!
+  const patches = Array.from({ length: shape[0] }, (_, k) => images.slice(k * 256, (k + 1) * 256).join())
+  expect(new Set(patches).size).toBe(shape[0])
   // Batches belong to the caller: the next one does not write into them.
   const kept = inOrder.get(1)!
   expect(kept.images.buffer).not.toBe(inOrder.get(2)!.images.buffer)
@@ -321,6 +325,29 @@ test('2.5D: channels are the slices below, at and above, each under its own numb
   })
   // Slices 4 and 5 are not neighbours.
   expect(seen).toEqual(new Set(['1,2,3,4,4', '0,0,0,1,2']))
+})
+
+test('2.5D: what counts as outside is the slice itself, not its neighbours', async () => {
+  const plain = new Float32Array(400).fill(0.5)
+  const holed = plain.slice()
+  holed[7 * 20 + 3] = Number.NaN
+  for (const [holedSlice, unlabelled] of [
+    [2, 1],
+    [1, 0],
+    [3, 0],
+  ]) {
+    const slices = [1, 2, 3].map((z) => ({
+      z,
+      image: z === holedSlice ? holed : plain,
+      labels: new Uint8Array(400).fill(z === 2 ? 1 : 0),
+    }))
+    const options = optionsOf({ contextSlices: 1, patchSize: 20 })
+    await eachPatch(sourceOf([20, 20], slices, 1), options, 3, (image, labels) => {
+      expect(labels.filter((label) => label === 0)).toHaveLength(unlabelled)
+      // In its own channel the hole is −1 like all that is outside.
+      expect([...image].flatMap((value, i) => (value === -1 ? [i % 3] : []))).toEqual([holedSlice - 1])
+    })
+  }
 })
 
 test('grey values change within their limits and only when asked to', async () => {
