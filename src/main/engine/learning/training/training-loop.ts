@@ -237,11 +237,16 @@ class TrainingProgress {
     this.measure(number, (performance.now() - began) / 1000)
     this.position = { ...this.position, step: number, seconds: this.seconds() }
     const metrics = { step: number, ...result, learningRate, seconds: this.seconds() }
-    if (number % this.config.validationSteps === 0) {
-      const validation = await this.validate(this.slicesPerValidation())
-      await this.rememberBest(validation)
+    let validation: ModelScore | null = null
+    try {
+      if (number % this.config.validationSteps === 0) {
+        validation = await this.validate(this.slicesPerValidation())
+        await this.rememberBest(validation)
+      }
+    } finally {
+      // Also when validation is stopped: the step is done and will be in the checkpoint.
       folder.appendMetrics(validation === null ? metrics : { ...metrics, validation })
-    } else folder.appendMetrics(metrics)
+    }
     this.report(result)
     const everySteps = this.config.checkpointSteps
     const due =
