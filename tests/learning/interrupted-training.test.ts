@@ -25,11 +25,15 @@ vi.mock('../../src/main/engine/learning/training/train-config.ts', async (origin
 })
 
 /** Scores that validations are to give instead of their own, one after the other. */
-const script = vi.hoisted((): { macroF1: number[] } => ({ macroF1: [] }))
+const script = vi.hoisted((): { macroF1: number[]; beforeValidation: () => void } => ({
+  macroF1: [],
+  beforeValidation: () => undefined,
+}))
 
 vi.mock('../../src/main/engine/learning/training/validation.ts', async (original) => {
   const module = await original<typeof ValidationModule>()
   const scoreSlices = async (...given: Parameters<typeof module.scoreSlices>) => {
+    script.beforeValidation()
     const score = await module.scoreSlices(...given)
     return { ...score, macroF1: script.macroF1.shift() ?? score.macroF1 }
   }
@@ -49,6 +53,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   overrides.current = {}
+  script.beforeValidation = () => undefined
   expect(runtime.tf.memory().numTensors, 'tensors left behind').toBe(tensorsBefore)
 })
 
@@ -123,6 +128,23 @@ describe('stopped and resumed', () => {
     expect(result.resumedFromStep).toBe(0)
     expect(result.warnings.map(({ message }) => message).join()).toContain('no checkpoint')
     expectSameCurve('early', 'whole')
+  })
+
+  test('stopped while validating, no step is lost from the curve', async () => {
+    overrides.current = { validationSteps: 4 }
+    await train('validated', { split: validation, choices: { maxSteps: 12, seed: 2 } })
+    const controller = new AbortController()
+    let validations = 0
+    script.beforeValidation = () => {
+      if (++validations === 2) controller.abort()
+    }
+    const request = { split: validation, choices: { maxSteps: 12, seed: 2 } }
+    await expect(train('validating', { ...request, signal: controller.signal })).rejects.toMatchObject({
+      _tag: 'Cancelled',
+    })
+    const result = await train('validating', { ...request, resume: true })
+    expect(result.resumedFromStep).toBe(8)
+    expectSameCurve('validating', 'validated')
   })
 
   test('other settings or data are refused and nothing is touched', async () => {
