@@ -23,6 +23,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     program.addCommand(command())
   }
   overrideExits(program)
+  ignoreLostOutput()
   const json = argv.includes('--json')
   try {
     await program.parseAsync([...argv], { from: 'user' })
@@ -42,6 +43,14 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 function overrideExits(command: Command): void {
   command.exitOverride()
   command.commands.forEach(overrideExits)
+}
+
+/**
+ * A terminal that was closed or a pipe that nobody reads makes writing fail. Unheard, that would end the process at once,
+ * before a job that is stopping for the same reason has kept its work.
+ */
+function ignoreLostOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
 
 function report(error: unknown, json: boolean): number {

@@ -39,6 +39,9 @@ export async function runCommand<Result extends object>(
     display.note('stopping; what is done so far is kept …')
   }
   for (const signal of stopSignals) process.on(signal, stop)
+  // Whoever read the results has gone (`… | head -1`): as with a signal, what is done so far is kept.
+  const stopUnread = () => controller.abort()
+  process.stdout.on('error', stopUnread)
   try {
     const result = await work({
       signal: controller.signal,
@@ -51,5 +54,6 @@ export async function runCommand<Result extends object>(
   } finally {
     display.stop()
     for (const signal of stopSignals) process.off(signal, stop)
+    process.stdout.off('error', stopUnread)
   }
 }
