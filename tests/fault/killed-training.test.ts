@@ -215,6 +215,30 @@ test('SIGINT before the first step leaves nothing half done', async () => {
   expect(lastStep(run)).toBeLessThan(3)
 }, 120_000)
 
+test('when nobody reads the output any more, training stops as on a signal and keeps its work', async () => {
+  const run = path.join(scratch, 'unread')
+  const running = startCli(train(run))
+  await waitUntil(running, 'step 1', () => lastStep(run) >= 1)
+  // As a closed terminal or the end of `… | head` does it.
+  running.child.stdout?.destroy()
+  running.child.stderr?.destroy()
+  expect((await running.ended).code).toBe(5)
+  expect(checkpointStep(run)).toBe(lastStep(run))
+  expect(readRecord(run)['status']).toBe('interrupted')
+}, 120_000)
+
+test('a time limit sets the length of the schedule and is kept', async () => {
+  const run = path.join(scratch, 'limited')
+  const minutes = 0.2
+  const args = ['--labels', labels, '--model', 'unet', '--max-minutes', String(minutes), '--out', run]
+  const result = await resultOf(['train', images, ...args])
+  expect(result['steps']).toBeGreaterThan(1)
+  expect(result['steps']).toBe(lastStep(run))
+  // A step or two may be under way when time is up; on a machine that is busy each takes seconds.
+  expect(result['seconds']).toBeLessThan(60 * minutes + 10)
+  expect(readRecord(run)['status']).toBe('finished')
+}, 120_000)
+
 test('--resume does not take a folder for a run that is none', async () => {
   const folder = path.join(scratch, 'mine')
   mkdirSync(path.join(folder, 'model'), { recursive: true })
