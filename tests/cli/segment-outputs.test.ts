@@ -147,6 +147,25 @@ test('the same command gives the same bytes', async () => {
   expect(images(at('again'))).toEqual(images(at('tiff-stack-all')))
 }, 60_000)
 
+test('a file of many slices is read like a folder of them, and paired by position', async () => {
+  const args = ['--truth', at('bigtiff-all.tif'), '--predicted', at('tiff-stack-all')]
+  const result = await resultOf(['evaluate', ...args])
+  expect(result).toMatchObject({ macroF1: 1, accuracy: 1, pairs: [{ pairing: 'position' }] })
+})
+
+test('a network that sees neighbouring slices goes the whole way', async () => {
+  const out = at('run-context')
+  const options = ['--model', 'unet', '--context', '1', '--max-steps', '1', '--out', out]
+  // Labels in one file of as many slices as the volume pair by position.
+  const labels = at('bigtiff-all.tif')
+  const trained = await resultOf(['train', volume.images, '--labels', labels, ...options])
+  expect(trained['split']).toMatchObject([{ pairing: 'position' }])
+  const card = JSON.parse(readFileSync(path.join(out, 'model', 'card.json'), 'utf8')) as unknown
+  expect(card).toMatchObject({ architecture: { contextSlices: 1 }, voxelSize })
+  const result = await resultOf(['segment', volume.images, '--model', out, '--out', at('context')])
+  expect(result['voxels']).toBe(slices * height * width)
+}, 60_000)
+
 const python = pythonWith('tifffile', 'numpy')
 
 test.skipIf(python === null)('tifffile reads what we wrote (needs a Python with tifffile)', async () => {
