@@ -1,4 +1,5 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
+import type { OpAttribute } from '../../compute/runtime/backend.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 
 /**
@@ -31,23 +32,6 @@ export interface NativeOps {
   ): { input: Tensor4D; gain: Tensor1D; shift: Tensor1D }
 }
 
-/** An attribute of a TensorFlow operation. The binding takes plain objects, although its typings name a class. */
-interface Attribute {
-  name: string
-  type: number
-  value: number | boolean | string | readonly number[]
-}
-
-interface Executor {
-  executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly Tensor[]): Tensor
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly Attribute[],
-    inputs: readonly Tensor[],
-    outputs: number,
-  ): Tensor[]
-}
-
 type Shape4 = readonly [number, number, number, number]
 
 export interface BatchNormalisationResult {
@@ -73,7 +57,7 @@ export function createNativeOps({ tf, backend }: ComputeRuntime): NativeOps {
   const training = { name: 'is_training', type: TF_ATTR_BOOL, value: true }
   const wholeAverage = { name: 'exponential_avg_factor', type: TF_ATTR_FLOAT, value: 1 }
 
-  function convolutionAttributes(stride: number): Attribute[] {
+  function convolutionAttributes(stride: number): OpAttribute[] {
     return [
       floatType,
       { name: 'strides', type: TF_ATTR_INT, value: [1, stride, stride, 1] },
@@ -95,10 +79,8 @@ export function createNativeOps({ tf, backend }: ComputeRuntime): NativeOps {
     noPaddings,
   ]
 
-  const executor = backend as unknown as Executor
-
-  function single(name: string, attributes: readonly Attribute[], inputs: readonly Tensor[]): Tensor4D {
-    return executor.executeSingleOutput(name, attributes, inputs) as Tensor4D
+  function single(name: string, attributes: readonly OpAttribute[], inputs: readonly Tensor[]): Tensor4D {
+    return backend.executeSingleOutput(name, attributes, inputs) as Tensor4D
   }
 
   function withShape(shape: readonly number[], compute: (shape: Tensor1D) => Tensor4D): Tensor4D {
@@ -133,7 +115,7 @@ export function createNativeOps({ tf, backend }: ComputeRuntime): NativeOps {
     maxPoolGradient: (input, output, gradient) => single('MaxPoolGrad', pooling, [input, output, gradient]),
     batchNormalisation: (input, gain, shift) => {
       const empty = tf.tensor1d([], 'float32')
-      const [output, mean, variance, ...saved] = executor.executeMultipleOutputs(
+      const [output, mean, variance, ...saved] = backend.executeMultipleOutputs(
         'FusedBatchNormV3',
         [floatType, statisticsType, epsilon, wholeAverage, format, training],
         [input, gain, shift, empty, empty],
@@ -148,7 +130,7 @@ export function createNativeOps({ tf, backend }: ComputeRuntime): NativeOps {
       }
     },
     batchNormalisationGradient: (gradient, input, gain, saved) => {
-      const [inputGradient, gainGradient, shiftGradient, ...unused] = executor.executeMultipleOutputs(
+      const [inputGradient, gainGradient, shiftGradient, ...unused] = backend.executeMultipleOutputs(
         'FusedBatchNormGradV3',
         [floatType, statisticsType, epsilon, format, training],
         [gradient, input, gain, ...saved],

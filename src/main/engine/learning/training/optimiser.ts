@@ -34,10 +34,12 @@ export function adamWStep(
   options: OptimiserOptions,
 ): { state: OptimiserState; gradientNorm: Tensor1D } {
   const { beta1, beta2, epsilon, weightDecay, maxGradientNorm } = options
-  const gradientNorm = gradient.square().sum().sqrt()
-  const clipped = gradient.mul(tf.minimum(1, tf.div(maxGradientNorm, gradientNorm.add(1e-12))))
-  const firstMoment = state.firstMoment.mul(beta1).add(clipped.mul(1 - beta1))
-  const secondMoment = state.secondMoment.mul(beta2).add(clipped.square().mul(1 - beta2))
+  // Every pass over the parameters costs; scalars are joined first, and the squares serve norm and moment.
+  const squares = gradient.square()
+  const gradientNorm = squares.sum().sqrt()
+  const clip = tf.minimum(1, tf.div(maxGradientNorm, gradientNorm.add(1e-12)))
+  const firstMoment = state.firstMoment.mul(beta1).add(gradient.mul(clip.mul(1 - beta1)))
+  const secondMoment = state.secondMoment.mul(beta2).add(squares.mul(clip.square().mul(1 - beta2)))
   const bias1 = 1 - beta1 ** step
   const bias2 = Math.sqrt(1 - beta2 ** step)
   const denominator = secondMoment.sqrt().add(epsilon * bias2)
