@@ -9,7 +9,7 @@ export function receptiveRadius(spec: NetworkSpec): number {
   interface Reach {
     /** Input voxels per voxel of this tensor. */
     scale: number
-    /** Reach to each side, in input voxels. */
+    /** Reach to each side beyond the input voxels that this voxel stands for, in input voxels. */
     radius: number
   }
   const reach = new Map<string, Reach>()
@@ -26,7 +26,8 @@ export function receptiveRadius(spec: NetworkSpec): number {
       }
       case 'max-pool': {
         const { scale, radius } = inputs[0]
-        reach.set(node.name, { scale: scale * 2, radius: radius + scale })
+        // The pooled voxels become the block that the new voxel stands for; beyond it the reach is the same.
+        reach.set(node.name, { scale: scale * 2, radius })
         break
       }
       case 'up-convolution': {
@@ -42,7 +43,8 @@ export function receptiveRadius(spec: NetworkSpec): number {
         break
     }
   }
-  return Math.ceil(reach.get(spec.nodes.at(-1)!.name)!.radius)
+  const { scale, radius } = reach.get(spec.nodes.at(-1)!.name)!
+  return radius + scale - 1
 }
 
 /** Sizes of tiles and patches must be multiples of this: 2 to the number of poolings in a row. */
