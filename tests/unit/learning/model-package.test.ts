@@ -174,7 +174,10 @@ describe('damaged and hostile packages', () => {
     [
       'no training range',
       'card.json',
-      editCard((card) => ({ ...card, normalisation: { method: 'percentile', training: [] } })),
+      editCard((card) => ({
+        ...card,
+        normalisation: { method: 'percentile', scope: 'volume', training: [] },
+      })),
     ],
     [
       'a card that is no JSON',

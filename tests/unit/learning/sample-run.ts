@@ -20,7 +20,11 @@ export function sampleCard(architecture: UnetArchitecture): Omit<ModelCard, 'wei
     architecture,
     parameters: parameterCount(specOf({ architecture, materials: sampleMaterials })),
     materials: sampleMaterials,
-    normalisation: { method: 'percentile', training: [{ method: 'percentile', low: 100, high: 60_000 }] },
+    normalisation: {
+      method: 'percentile',
+      scope: 'volume',
+      training: [{ method: 'percentile', low: 100, high: 60_000 }],
+    },
     voxelSize: { z: null, y: 0.5, x: 0.5, unit: 'um' },
     training: {
       fingerprint: 'f'.repeat(64),

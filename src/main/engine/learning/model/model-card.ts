@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { materialSchema, type Material } from '../../../../shared/materials.ts'
 import { voxelSizeSchema } from '../../../../shared/volume.ts'
-import { normalisationSchema } from '../normalisation.ts'
+import { intensityScopes, normalisationSchema } from '../normalisation.ts'
 
 /** Limits on what a card may ask for: cards come from strangers, and sizes decide allocations. */
 const maxBaseFilters = 256
@@ -48,8 +48,12 @@ export const modelCardSchema = z.object({
   parameters: z.number().int(),
   /** In order of index, from 1: the classes of the network. */
   materials: z.array(materialSchema).min(2).max(255).superRefine(requireOrder),
-  /** How input is normalised; `training` holds the values of each training volume, to notice a drift. */
-  normalisation: z.object({ method: z.literal('percentile'), training: z.array(normalisationSchema).min(1) }),
+  /** How input is normalised: with one range per volume or per slice; `training` holds the values of each training volume, to notice a drift. */
+  normalisation: z.object({
+    method: z.literal('percentile'),
+    scope: z.enum(intensityScopes),
+    training: z.array(normalisationSchema).min(1),
+  }),
   /** Voxel size of the first training volume; structures of another size in voxels are new to the model. */
   voxelSize: voxelSizeSchema.nullable(),
   training: z.object({

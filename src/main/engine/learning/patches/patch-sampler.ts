@@ -1,6 +1,11 @@
 import { createRandom, type Random } from '../../../../shared/random.ts'
 import type { TypedArray } from '../../../../shared/volume.ts'
-import { normaliseInto, type Normalisation } from '../normalisation.ts'
+import {
+  normaliseInto,
+  normalisationFor,
+  type Normalisation,
+  type VolumeNormalisation,
+} from '../normalisation.ts'
 import { augmentIntensity, type IntensityOptions } from './intensity-augmentation.ts'
 import {
   chooseSlice,
@@ -29,7 +34,7 @@ export interface PatchSource {
   volumes: readonly {
     /** Slice size. */
     shape: readonly [y: number, x: number]
-    normalisation: Normalisation
+    normalisation: VolumeNormalisation
     /** Slices that stand for `z - n … z + n`: clamped at the ends of the volume and at gaps in its numbering. */
     neighbours(z: number, contextSlices: number): readonly number[]
   }[]
@@ -55,6 +60,7 @@ export interface PatchSampler {
 export function createPatchSampler(source: PatchSource, options: PatchOptions): PatchSampler {
   const { patchSize, batchSize, contextSlices } = options
   const table: SliceTable = createSliceTable(source.labelledSlices, source.materialCount)
+  const ranges = new Map<LabelledSlice, Normalisation>()
   const candidates = new Map<LabelledSlice, ReadonlyMap<number, Uint32Array>>()
   const area = patchSize * patchSize
   const ys = new Float32Array(area)
@@ -90,6 +96,7 @@ export function createPatchSampler(source: PatchSource, options: PatchOptions): 
     const transform = randomTransform(centre, random, options.geometry)
     sourceCoordinates(transform, patchSize, ys, xs)
     const neighbours = volume.neighbours(slice.z, contextSlices)
+    const range = await rangeOf(slice, neighbours[contextSlices])
     sampleLabels(sliceLabels, height, width)
     for (let channel = 0; channel < channels; channel++) {
       const image = await source.readImage(slice.volume, neighbours[channel])
@@ -99,13 +106,24 @@ export function createPatchSampler(source: PatchSource, options: PatchOptions): 
       // A voxel that is not a number lies outside of what was measured: whatever its label says, nothing is learned there.
       if (channel === contextSlices)
         target.forEach((value, i) => Number.isFinite(value) || (scratchLabels[i] = 0))
-      normaliseInto(target, 0, target, 0, area, volume.normalisation)
+      normaliseInto(target, 0, target, 0, area, range)
     }
     labels.set(scratchLabels)
     augmentIntensity(planar, patchSize, channels, random, options.intensity)
     for (let channel = 0; channel < channels; channel++) {
       for (let i = 0; i < area; i++) images[i * channels + channel] = planar[channel * area + i]!
     }
+  }
+
+  /** What the patches of a slice are normalised with; its neighbours too, so that they keep their relation to it. */
+  async function rangeOf(slice: LabelledSlice, z: number): Promise<Normalisation> {
+    const { normalisation } = source.volumes[slice.volume]
+    if (normalisation !== 'per-slice') return normalisation
+    const known = ranges.get(slice)
+    if (known !== undefined) return known
+    const range = normalisationFor(normalisation, await source.readImage(slice.volume, z))
+    ranges.set(slice, range)
+    return range
   }
 
   /** Centre of a patch that contains `position` and, where the slice is large enough, stays inside the slice. */

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { toErrorData, type ErrorData } from '../../../../shared/errors.ts'
 import { withCache } from '../../volume/cached-source.ts'
 import { sliceNeighbours } from '../../volume/slice-neighbours.ts'
-import type { Normalisation } from '../normalisation.ts'
+import type { VolumeNormalisation } from '../normalisation.ts'
 import { openTrainingData, type TrainingDataOptions, type TrainingInput } from '../training/training-data.ts'
 import { LabelCache } from './label-cache.ts'
 import type { LabelledSlice } from './patch-plan.ts'
@@ -12,7 +12,7 @@ import { createPatchSampler, type Batch, type PatchOptions, type PatchSampler } 
 export interface PatchWorkerData {
   inputs: readonly TrainingInput[]
   options: TrainingDataOptions
-  normalisations: readonly Normalisation[]
+  normalisations: readonly VolumeNormalisation[]
   slices: readonly LabelledSlice[]
   patches: PatchOptions
   /** Decoded slices kept, grey and labels together. */

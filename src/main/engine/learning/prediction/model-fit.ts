@@ -18,6 +18,7 @@ function driftWarnings(
   { low, high }: Normalisation,
   volume: VolumeSource,
 ): VolumeWarning[] {
+  if (card.normalisation.scope === 'slice') return []
   const tolerated = 0.5
   const range = high - low
   const closest = Math.min(

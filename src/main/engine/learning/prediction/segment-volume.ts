@@ -17,7 +17,7 @@ import type { VolumeSource } from '../../volume/volume-source.ts'
 import { openVolumeInThread } from '../../volume/volume-thread.ts'
 import { volumeStatistics } from '../../volume/volume-statistics.ts'
 import { loadModelPackage, type StoredModel } from '../model/model-package.ts'
-import type { Normalisation } from '../normalisation.ts'
+import { normalisationFor, type Normalisation } from '../normalisation.ts'
 import { openSegmentationOutputs, placesBeside, type SegmentationOutputs } from './segmentation-outputs.ts'
 import { fitWarnings } from './model-fit.ts'
 import {
@@ -211,6 +211,7 @@ async function run({
   const { signal, out } = options
   const [, height, width] = volume.meta.shape
   const { contextSlices } = model.card.architecture
+  const scope = model.card.normalisation.scope === 'slice' ? 'per-slice' : normalisation
   const predictor = createSlicePredictor(runtime, model.spec, {
     parameters: model.parameters,
     statistics: model.statistics,
@@ -233,7 +234,7 @@ async function run({
       )
       readSeconds += (performance.now() - readBegan) / 1000
       const result = predictor.predict(
-        { channels, height, width, normalisation },
+        { channels, height, width, normalisation: normalisationFor(scope, channels[contextSlices]) },
         {
           probabilities: options.probabilities || options.uncertainty,
           ...(signal === undefined ? {} : { signal }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DeviceInfo } from '../../../../shared/device.ts'
+import { intensityScopes, type IntensityScope } from '../normalisation.ts'
 
 export const presets = ['quick', 'standard', 'overnight'] as const
 export type Preset = (typeof presets)[number]
@@ -12,6 +13,7 @@ export const trainConfigSchema = z.object({
   depth: z.number().int().min(1).max(7),
   normalisation: z.enum(['batch', 'none']),
   contextSlices: z.number().int().min(0).max(16),
+  intensityScope: z.enum(intensityScopes),
   patchSize: z.number().int().min(16).max(2048),
   batchSize: z.number().int().min(1).max(256),
   /** Length of the schedule. With `maxMinutes` an upper limit. */
@@ -79,6 +81,8 @@ export interface TrainChoices {
   seed?: number
   contextSlices?: number
   checkpointSteps?: number
+  /** Default: by how much the grey values of slices differ. */
+  intensityScope?: IntensityScope
 }
 
 /** Settings chosen by measured scores on slices that were not trained on: docs/training.md. */
@@ -92,13 +96,14 @@ export function trainConfig(choices: TrainChoices, device: DeviceInfo['kind']): 
     preset,
     baseFilters: size.baseFilters,
     depth: 4,
-    normalisation: 'batch',
+    normalisation: 'none',
     contextSlices: choices.contextSlices ?? 0,
+    intensityScope: choices.intensityScope ?? 'volume',
     patchSize: 256,
     batchSize: size.batchSize,
     maxSteps,
     maxMinutes: choices.maxMinutes ?? null,
-    learningRate: 2e-3,
+    learningRate: 1e-3,
     warmupSteps: 20,
     weightDecay: 1e-2,
     diceWeight: 1,

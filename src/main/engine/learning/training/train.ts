@@ -15,6 +15,7 @@ import { splitSlices, type SliceSplit, type SplitOptions } from './split-slices.
 import { trainConfig, type TrainChoices } from './train-config.ts'
 import {
   dataFingerprint,
+  intensityScopeOf,
   normalisationsOf,
   openTrainingData,
   type TrainingData,
@@ -76,6 +77,8 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
       ...splitWarnings(splits),
     ]
     const statistics = await normalisationsOf(data.volumes, options)
+    const intensity = await chooseScope(data, options)
+    warnings.push(...intensity.warnings)
     warnings.push(...statistics.warnings)
     const used = splits.map((split) => [...split.training, ...split.validation])
     const fingerprint = await dataFingerprint(data, used, options)
@@ -84,7 +87,7 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
     await folder.create()
     const lock = await acquireLock(out, { purpose: 'training' })
     try {
-      const config = trainConfig(options.choices, runtime.device.kind)
+      const config = trainConfig({ ...options.choices, intensityScope: intensity.scope }, runtime.device.kind)
       const record = newRecord(runtime, data, splits, options, { config, fingerprint })
       const earlier = await folder.readRecord()
       if (earlier !== null && !resume) {
@@ -154,6 +157,16 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
   } finally {
     await data.close()
   }
+}
+
+/** What the user chose, else what the slices suggest. */
+async function chooseScope(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<Awaited<ReturnType<typeof intensityScopeOf>>> {
+  const { intensityScope } = options.choices
+  if (intensityScope !== undefined) return { scope: intensityScope, warnings: [] }
+  return await intensityScopeOf(data.volumes, options)
 }
 
 function splitWarnings(splits: readonly SliceSplit[]): VolumeWarning[] {

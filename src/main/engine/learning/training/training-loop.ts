@@ -5,7 +5,7 @@ import type { JobOptions } from '../../job-options.ts'
 import type { ModelScore, UnetArchitecture } from '../model/model-card.ts'
 import { saveModelPackage, specOf } from '../model/model-package.ts'
 import { parameterCount } from '../network/network-spec.ts'
-import type { Normalisation } from '../normalisation.ts'
+import type { Normalisation, VolumeNormalisation } from '../normalisation.ts'
 import { isOutOfMemory } from '../out-of-memory.ts'
 import { createPatchFeeder, type PatchFeeder } from '../patches/patch-feeder.ts'
 import { createSlicePredictor } from '../prediction/slice-predictor.ts'
@@ -109,7 +109,11 @@ export async function runTraining(options: TrainingLoopOptions): Promise<Trainin
         architecture,
         parameters: parameterCount(spec),
         materials: record.materials,
-        normalisation: { method: 'percentile', training: [...options.normalisations] },
+        normalisation: {
+          method: 'percentile',
+          scope: config.intensityScope,
+          training: [...options.normalisations],
+        },
         voxelSize: data.volumes[0].meta.voxelSize,
         training: {
           fingerprint: record.dataFingerprint,
@@ -133,12 +137,19 @@ export async function runTraining(options: TrainingLoopOptions): Promise<Trainin
   }
 }
 
+function volumeNormalisations(
+  { intensityScope }: TrainConfig,
+  normalisations: readonly Normalisation[],
+): readonly VolumeNormalisation[] {
+  return intensityScope === 'slice' ? normalisations.map(() => 'per-slice' as const) : normalisations
+}
+
 function patchData({ inputs, dataOptions, normalisations, splits, data, record }: TrainingLoopOptions) {
   const { config } = record
   return {
     inputs,
     options: dataOptions,
-    normalisations,
+    normalisations: volumeNormalisations(record.config, normalisations),
     slices: splits.flatMap(({ training }, volume) =>
       training.map((z) => ({ volume, z, counts: data.labels.sources[volume].countSlice(z) })),
     ),
@@ -321,7 +332,7 @@ class TrainingProgress {
       memoryBytes: tileMemoryBytes(runtime.device),
     })
     try {
-      return await scoreSlices(predictor, data, normalisations, chosen, {
+      return await scoreSlices(predictor, data, volumeNormalisations(record.config, normalisations), chosen, {
         split: 'validation',
         contextSlices,
         ...(job.signal === undefined ? {} : { signal: job.signal }),

@@ -10,7 +10,7 @@ import {
 import { throwIfCancelled } from '../../../../shared/errors.ts'
 import { sliceNeighbours } from '../../volume/slice-neighbours.ts'
 import type { ModelScore } from '../model/model-card.ts'
-import type { Normalisation } from '../normalisation.ts'
+import { normalisationFor, type VolumeNormalisation } from '../normalisation.ts'
 import type { SlicePredictor } from '../prediction/slice-predictor.ts'
 import type { TrainingData } from './training-data.ts'
 
@@ -22,7 +22,7 @@ import type { TrainingData } from './training-data.ts'
 export async function scoreSlices(
   predictor: SlicePredictor,
   { volumes, labels }: TrainingData,
-  normalisations: readonly Normalisation[],
+  normalisations: readonly VolumeNormalisation[],
   slices: readonly (readonly number[])[],
   options: { split: string; contextSlices: number; signal?: AbortSignal },
 ): Promise<ModelScore> {
@@ -42,7 +42,7 @@ export async function scoreSlices(
         channels,
         height,
         width,
-        normalisation: normalisations[index],
+        normalisation: normalisationFor(normalisations[index], channels[options.contextSlices]),
       })
       addConfusion(confusion, confusionOf(truth, materials, count))
     }

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { PhasemarkError } from '../../../../shared/errors.ts'
 import { formatSlices, parseSliceRanges, type SliceRange } from '../../../../shared/slice-ranges.ts'
 import { loadComputeRuntime } from '../../../engine/compute/runtime/load.ts'
+import { intensityScopes, type IntensityScope } from '../../../engine/learning/normalisation.ts'
 import { presets, type Preset, type TrainChoices } from '../../../engine/learning/training/train-config.ts'
 import { train, type TrainResult } from '../../../engine/learning/training/train.ts'
 import {
@@ -26,6 +27,7 @@ interface TrainFlags extends VolumeFlags {
   materials?: string
   preset: Preset
   context?: number
+  intensity: IntensityScope | 'auto'
   maxMinutes?: number
   maxSteps?: number
   checkpointSteps?: number
@@ -57,6 +59,14 @@ export function trainCommand(): Command {
         '--context <slices>',
         'neighbouring slices to each side that the network sees too (2.5D)',
       ).argParser(integerFrom(0)),
+    )
+    .addOption(
+      new Option(
+        '--intensity <scope>',
+        'normalise grey values over the volume or slice by slice (auto: by how much slices differ)',
+      )
+        .choices(['auto', ...intensityScopes])
+        .default('auto'),
     )
     .addOption(
       new Option('--max-minutes <n>', 'time limit; sets the length of the schedule').argParser(
@@ -130,6 +140,7 @@ function choicesOf(flags: TrainFlags): TrainChoices {
   if (flags.maxMinutes !== undefined) choices.maxMinutes = flags.maxMinutes
   if (flags.maxSteps !== undefined) choices.maxSteps = flags.maxSteps
   if (flags.seed !== undefined) choices.seed = flags.seed
+  if (flags.intensity !== 'auto') choices.intensityScope = flags.intensity
   if (flags.context !== undefined) choices.contextSlices = flags.context
   if (flags.checkpointSteps !== undefined) choices.checkpointSteps = flags.checkpointSteps
   return choices
