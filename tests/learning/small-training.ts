@@ -9,6 +9,9 @@ import { train, type TrainOptions, type TrainResult } from '../../src/main/engin
 export const smallConfig: Partial<TrainConfig> = {
   baseFilters: 8,
   depth: 2,
+  // Learns within the hundred steps that a test can afford, and takes the path of running statistics too.
+  normalisation: 'batch',
+  learningRate: 2e-3,
   patchSize: 64,
   batchSize: 4,
   averageDecay: 0.95,
