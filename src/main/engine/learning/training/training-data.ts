@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Material } from '../../../../shared/materials.ts'
+import { quantile } from '../../../../shared/metrics/bootstrap.ts'
 import type { VolumeWarning } from '../../../../shared/volume.ts'
 import type { JobOptions } from '../../job-options.ts'
 import type { LabelSet } from '../../labels/label-source.ts'
@@ -73,14 +74,14 @@ export async function normalisationsOf(
 const comparedSlices = 16
 
 /**
- * Above this, slices do not share a grey scale. Real scans measured 3–6 % (nano-CT of batteries, where composition changes along
- * the stack), single micrographs of one alloy 40 %.
+ * Above this, slices do not share a grey scale. Real scans measured up to 3 % (nano-CT of batteries, where composition changes
+ * along the stack), single micrographs of one alloy 40 %.
  */
 const toleratedVariation = 0.15
 
 /**
- * Whether one range suits all slices of all volumes. Compares the ranges of single slices: the standard deviation of their ends,
- * relative to their mean width.
+ * Whether one range suits all slices of all volumes. Compares the ranges of single slices: the spread of their ends (median
+ * absolute deviation, scaled to a standard deviation, so that some empty slices do not count) relative to their median width.
  */
 export async function intensityScopeOf(
   volumes: readonly VolumeSource[],
@@ -92,9 +93,9 @@ export async function intensityScopeOf(
     for (const z of spreadSlices(volume.meta.shape[0], comparedSlices)) {
       ranges.push(sliceNormalisation(await volume.readSlice(z, signal === undefined ? {} : { signal })))
     }
-    const width = ranges.reduce((sum, { low, high }) => sum + high - low, 0) / ranges.length
+    const width = median(ranges.map(({ low, high }) => high - low))
     const variation =
-      Math.max(deviation(ranges.map(({ low }) => low)), deviation(ranges.map(({ high }) => high))) / width
+      Math.max(spread(ranges.map(({ low }) => low)), spread(ranges.map(({ high }) => high))) / width
     if (!(variation > toleratedVariation)) continue
     warnings.push({
       kind: 'intensity-drift',
@@ -104,9 +105,17 @@ export async function intensityScopeOf(
   return { scope: warnings.length > 0 ? 'slice' : 'volume', warnings }
 }
 
-function deviation(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
+function median(values: readonly number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  )
+}
+
+/** Median absolute deviation, times what makes it the standard deviation of normally distributed values. */
+function spread(values: readonly number[]): number {
+  const middle = median(values)
+  return 1.4826 * median(values.map((value) => Math.abs(value - middle)))
 }
 
 /**
