@@ -74,7 +74,7 @@ export async function normalisationsOf(
 const comparedSlices = 16
 
 /**
- * Above this, slices do not share a grey scale. Real scans measured up to 3 % (nano-CT of batteries, where composition changes
+ * Above this, slices do not share a grey scale. Real scans measured 2 to 4 % (nano-CT of batteries, where composition changes
  * along the stack), single micrographs of one alloy 40 %.
  */
 const toleratedVariation = 0.15
