@@ -1,7 +1,7 @@
 import type { io, LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { batchNormalisationEpsilon } from '../network/native-ops.ts'
-import { channelsOf, type NetworkSpec } from '../network/network-spec.ts'
+import { channelsOf, imagenetMeans, type NetworkSpec } from '../network/network-spec.ts'
 
 /**
  * The network as a TensorFlow.js layers model, so that packages open in any program that reads that format. Its output
@@ -92,6 +92,32 @@ function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
             .apply(from(node.input)) as SymbolicTensor,
         )
         break
+      case 'imagenet-input':
+        outputs.set(node.name, imagenetInput(tf, node.name, from(node.input)))
+        break
+      case 'average-pool':
+        outputs.set(
+          node.name,
+          tf.layers
+            .averagePooling2d({ name: node.name, poolSize: 2, padding: 'valid' })
+            .apply(from(node.input)) as SymbolicTensor,
+        )
+        break
+      case 'upsample':
+        outputs.set(
+          node.name,
+          tf.layers
+            .upSampling2d({ name: node.name, size: [node.factor, node.factor], interpolation: 'bilinear' })
+            .apply(from(node.input)) as SymbolicTensor,
+        )
+        break
+      case 'addition': {
+        let value = tf.layers.add({ name: node.name }).apply(node.inputs.map(from)) as SymbolicTensor
+        if (node.activation === 'relu')
+          value = tf.layers.reLU({ name: `${node.name}_relu` }).apply(value) as SymbolicTensor
+        outputs.set(node.name, value)
+        break
+      }
       case 'concatenation':
         outputs.set(
           node.name,
@@ -104,4 +130,17 @@ function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
     .softmax({ name: 'probabilities', axis: -1 })
     .apply(outputs.get(spec.nodes.at(-1)!.name)!) as SymbolicTensor
   return tf.model({ inputs: outputs.get(input)!, outputs: probabilities })
+}
+
+/** Layers without weights, so that the package holds nothing but what was learned. */
+function imagenetInput(tf: ComputeRuntime['tf'], name: string, grey: SymbolicTensor): SymbolicTensor {
+  const shifted = tf.layers.rescaling({ name: `${name}_shift`, scale: 0.5, offset: 0.5 }).apply(grey)
+  const clipped = tf.layers.reLU({ name: `${name}_clip`, maxValue: 1 }).apply(shifted)
+  const colours = imagenetMeans.map(
+    (mean, index) =>
+      tf.layers
+        .rescaling({ name: `${name}_${['blue', 'green', 'red'][index]}`, scale: 255, offset: -mean })
+        .apply(clipped) as SymbolicTensor,
+  )
+  return tf.layers.concatenate({ name }).apply(colours) as SymbolicTensor
 }

@@ -1,4 +1,4 @@
-import { channelsOf, lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
+import { channelsOf, lastUses, nodeInputs, type NetworkNode, type NetworkSpec } from './network-spec.ts'
 
 /**
  * How far, in voxels of the input, an output voxel looks: an output at position p depends on inputs in
@@ -24,7 +24,11 @@ export function receptiveRadius(spec: NetworkSpec): number {
         reach.set(node.name, { scale, radius: radius + ((node.kernel - 1) / 2) * scale })
         break
       }
-      case 'max-pool': {
+      case 'imagenet-input':
+        reach.set(node.name, inputs[0])
+        break
+      case 'max-pool':
+      case 'average-pool': {
         const { scale, radius } = inputs[0]
         // The pooled voxels become the block that the new voxel stands for; beyond it the reach is the same.
         reach.set(node.name, { scale: scale * 2, radius })
@@ -35,10 +39,17 @@ export function receptiveRadius(spec: NetworkSpec): number {
         reach.set(node.name, { scale: scale / 2, radius: radius + scale / 2 })
         break
       }
+      case 'upsample': {
+        const { scale, radius } = inputs[0]
+        // A new voxel lies between two old ones at most one old voxel away.
+        reach.set(node.name, { scale: scale / node.factor, radius: radius + scale })
+        break
+      }
       case 'concatenation':
+      case 'addition':
         reach.set(node.name, {
           scale: inputs[0].scale,
-          radius: Math.max(inputs[0].radius, inputs[1].radius),
+          radius: Math.max(...inputs.map(({ radius }) => radius)),
         })
         break
     }
@@ -54,12 +65,30 @@ export function strideOf(spec: NetworkSpec): number {
   for (const node of spec.nodes) {
     const first = nodeInputs(node).at(0)
     const before = first === undefined ? 1 : stride.get(first)!
-    const change = node.op === 'max-pool' ? 2 : node.op === 'up-convolution' ? 0.5 : 1
-    const value = before * change
+    const value = before * scaleChange(node)
     stride.set(node.name, value)
     largest = Math.max(largest, value)
   }
   return largest
+}
+
+/** Voxels of a node's input per voxel of its output, along y or x. */
+function scaleChange(node: NetworkNode): number {
+  switch (node.op) {
+    case 'max-pool':
+    case 'average-pool':
+      return 2
+    case 'up-convolution':
+      return 0.5
+    case 'upsample':
+      return 1 / node.factor
+    case 'input':
+    case 'imagenet-input':
+    case 'convolution':
+    case 'concatenation':
+    case 'addition':
+      return 1
+  }
 }
 
 /**
@@ -75,8 +104,7 @@ export function activationBytesPerVoxel(spec: NetworkSpec): number {
   spec.nodes.forEach((node, index) => {
     const inputs = nodeInputs(node)
     let share = inputs.length === 0 ? 1 : area.get(inputs[0])!
-    if (node.op === 'max-pool') share /= 4
-    if (node.op === 'up-convolution') share *= 4
+    share /= scaleChange(node) ** 2
     area.set(node.name, share)
     const own = share * channels.get(node.name)!
     const intermediate = node.op === 'convolution' || node.op === 'up-convolution' ? own : 0

@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { batchNormalisationEpsilon, type NativeOps } from './native-ops.ts'
-import { lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
+import { imagenetMeans, lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
 import { parameterLayout, splitVector, statisticsLayout } from './parameters.ts'
 
 /**
@@ -76,6 +76,27 @@ export function predictLogits(
         case 'concatenation':
           values.set(node.name, tf.concat4d([values.get(node.inputs[0])!, values.get(node.inputs[1])!], 3))
           break
+        case 'imagenet-input':
+          values.set(
+            node.name,
+            tf.tidy(() => imagenetInput(tf, values.get(node.input)!)),
+          )
+          break
+        case 'average-pool':
+          values.set(node.name, tf.avgPool(values.get(node.input)!, 2, 2, 'valid'))
+          break
+        case 'upsample': {
+          const source = values.get(node.input)!
+          const size: [number, number] = [source.shape[1] * node.factor, source.shape[2] * node.factor]
+          values.set(node.name, tf.image.resizeBilinear(source, size, false, true))
+          break
+        }
+        case 'addition': {
+          const sum = tf.addN(node.inputs.map((name) => values.get(name)!))
+          values.set(node.name, node.activation === 'relu' ? ops.relu(sum) : sum)
+          if (node.activation === 'relu') sum.dispose()
+          break
+        }
       }
       for (const name of new Set(nodeInputs(node))) {
         if (last.get(name) === index && name !== spec.nodes[0].name) values.get(name)!.dispose()
@@ -83,4 +104,10 @@ export function predictLogits(
     })
     return values.get(spec.nodes.at(-1)!.name)!
   })
+}
+
+/** {@link imagenetMeans}; to be called inside `tf.tidy`. */
+function imagenetInput(tf: ComputeRuntime['tf'], grey: Tensor4D): Tensor4D {
+  const picture = grey.add(1).mul(127.5).clipByValue(0, 255)
+  return tf.sub(picture, tf.tensor1d([...imagenetMeans]))
 }

@@ -4,13 +4,35 @@
  *
  * Every tensor is `[batch, y, x, channel]`, float32.
  */
-export type NetworkNode = InputNode | ConvolutionNode | MaxPoolNode | UpConvolutionNode | ConcatenationNode
+export type NetworkNode =
+  | InputNode
+  | ImagenetInputNode
+  | ConvolutionNode
+  | MaxPoolNode
+  | AveragePoolNode
+  | UpConvolutionNode
+  | UpsampleNode
+  | ConcatenationNode
+  | AdditionNode
 
 interface InputNode {
   op: 'input'
   name: string
   channels: number
 }
+
+/**
+ * Grey values, −1…1 by our normalisation, as the picture that networks trained on ImageNet in its Caffe form expect: clipped,
+ * stretched to 0…255, copied to blue, green and red, minus {@link imagenetMeans}. One channel in, three out.
+ */
+interface ImagenetInputNode {
+  op: 'imagenet-input'
+  name: string
+  input: string
+}
+
+/** Means of blue, green and red over ImageNet, as VGG16 was trained with (Simonyan and Zisserman 2015, Caffe model card). */
+export const imagenetMeans = [103.939, 116.779, 123.68] as const
 
 /** `same` convolution with stride 1, then batch normalisation or bias, then an optional ReLU. */
 export interface ConvolutionNode {
@@ -30,6 +52,13 @@ interface MaxPoolNode {
   input: string
 }
 
+/** Mean of 2 × 2, stride 2. */
+interface AveragePoolNode {
+  op: 'average-pool'
+  name: string
+  input: string
+}
+
 /** Transposed convolution 2 × 2, stride 2, with bias: doubles y and x. */
 export interface UpConvolutionNode {
   op: 'up-convolution'
@@ -38,11 +67,27 @@ export interface UpConvolutionNode {
   filters: number
 }
 
+/** Enlarges y and x by `factor`, a power of two, bilinearly between voxel centres; edges repeat. */
+export interface UpsampleNode {
+  op: 'upsample'
+  name: string
+  input: string
+  factor: number
+}
+
 /** Joins channels in the order given. */
 interface ConcatenationNode {
   op: 'concatenation'
   name: string
   inputs: readonly [string, string]
+}
+
+/** Sum of tensors of one shape, then an optional ReLU. */
+interface AdditionNode {
+  op: 'addition'
+  name: string
+  inputs: readonly string[]
+  activation: 'relu' | 'none'
 }
 
 /** The last node is the output. */
@@ -70,11 +115,15 @@ export function nodeInputs(node: NetworkNode): readonly string[] {
   switch (node.op) {
     case 'input':
       return []
+    case 'imagenet-input':
     case 'convolution':
     case 'max-pool':
+    case 'average-pool':
     case 'up-convolution':
+    case 'upsample':
       return [node.input]
     case 'concatenation':
+    case 'addition':
       return node.inputs
   }
 }
@@ -91,8 +140,16 @@ export function channelsOf(spec: NetworkSpec): ReadonlyMap<string, number> {
       case 'up-convolution':
         channels.set(node.name, node.filters)
         break
+      case 'imagenet-input':
+        channels.set(node.name, 3)
+        break
       case 'max-pool':
+      case 'average-pool':
+      case 'upsample':
         channels.set(node.name, channels.get(node.input)!)
+        break
+      case 'addition':
+        channels.set(node.name, channels.get(node.inputs[0])!)
         break
       case 'concatenation':
         channels.set(node.name, channels.get(node.inputs[0])! + channels.get(node.inputs[1])!)

@@ -166,6 +166,11 @@ export function forwardForTraining(
         }
         break
       }
+      case 'imagenet-input':
+      case 'average-pool':
+      case 'upsample':
+      case 'addition':
+        throw new TypeError(`network: ${node.op} has no gradient yet`)
     }
   })
 
