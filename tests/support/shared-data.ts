@@ -18,3 +18,9 @@ export function sharedTool(name: string): string | null {
   const file = path.join(sharedFolder, 'tools', name)
   return existsSync(file) ? file : null
 }
+
+/** Path of a file of pretrained weights, or `null`: the caller skips by name. */
+export function sharedModel(name: string): string | null {
+  const file = path.join(sharedFolder, 'models', name)
+  return existsSync(file) ? file : null
+}
