@@ -3,7 +3,7 @@ import { hasTag } from '../../../shared/errors.ts'
 import type { WeightSet } from './catalogue.ts'
 import { hashFile, type FileHashes } from './file-hashes.ts'
 import { verifyTensors, type WeightTensor } from './verify.ts'
-import { withWeightsFile } from './weights-file.ts'
+import { withWeightsFile } from './open-weights-file.ts'
 
 /** A file after comparison with the catalogue. */
 export type Inspection =
