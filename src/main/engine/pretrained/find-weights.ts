@@ -1,10 +1,9 @@
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { hasTag, PhasemarkError } from '../../../shared/errors.ts'
-import { systemErrorCode } from '../files/system-error.ts'
 import { bundledFolder, readCatalogue, type Preprocessing, type WeightSet } from './catalogue.ts'
 import { identifyFile, inspectFile, type Inspection } from './inspect.ts'
-import { weightsPlaces, type PlaceOptions, type WeightsPlace, type WeightsPlaceKind } from './places.ts'
+import { weightsPlaces, type PlaceOptions, type WeightsPlaceKind } from './places.ts'
+import { firstFile, isThere } from './set-files.ts'
 import type { WeightTensor } from './verify.ts'
 
 /** Verified pretrained weights of VGG16, with all that a result says about them. */
@@ -63,55 +62,12 @@ export async function findPretrainedWeights(options: FindWeightsOptions = {}): P
 const nothingFoundRemedy =
   'Run: phasemark weights fetch, or bring the file from another computer with: phasemark weights import FILE'
 
-interface FoundFile {
-  set: WeightSet
-  place: WeightsPlace
-  file: string
-}
-
-/** The file that comes first in the order of sets, then of places, whatever it holds. */
-async function firstFile(
-  sets: readonly WeightSet[],
-  places: readonly WeightsPlace[],
-): Promise<FoundFile | undefined> {
-  for (const set of sets) {
-    const first = (await filesOfSet(set, places)).at(0)
-    if (first !== undefined) return first
-  }
-  return undefined
-}
-
-/** Files with a name that `set` has in the catalogue, in the order of places: our own form first, then the publisher's. */
-async function filesOfSet(set: WeightSet, places: readonly WeightsPlace[]): Promise<FoundFile[]> {
-  const names = [set.file.name, ...set.downloads.map(({ fileName }) => fileName)]
-  const found: FoundFile[] = []
-  for (const place of places) {
-    for (const name of names) {
-      const file = path.join(place.folder, name)
-      if (await exists(file)) found.push({ set, place, file })
-    }
-  }
-  return found
-}
-
-/** Anything but a plain "not there" counts as being there, so that reading it says what is wrong. */
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file)
-    return true
-  } catch (error) {
-    const code = systemErrorCode(error)
-    if (code === undefined) throw error
-    return code !== 'ENOENT' && code !== 'ENOTDIR'
-  }
-}
-
 async function loadNamedFile(
   file: string,
   catalogue: readonly WeightSet[],
   signal: AbortSignal | undefined,
 ): Promise<PretrainedWeights> {
-  if (!(await exists(file))) {
+  if (!(await isThere(file))) {
     const ids = catalogue.map(({ id }) => id).join(', ')
     const remedy = 'phasemark weights list says which sets there are'
     throw new PhasemarkError(

@@ -6,6 +6,7 @@ import { infoCommand } from './commands/info.ts'
 import { segmentCommand } from './commands/segment.ts'
 import { setupCommand } from './commands/setup.ts'
 import { trainCommand } from './commands/train.ts'
+import { weightsCommand } from './commands/weights.ts'
 import { printJson } from './progress-display.ts'
 
 const exitCodeHelp = `
@@ -19,7 +20,14 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     .version(packageVersion())
     .showHelpAfterError('(phasemark <command> --help shows what is possible)')
     .addHelpText('after', exitCodeHelp)
-  for (const command of [infoCommand, trainCommand, segmentCommand, evaluateCommand, setupCommand]) {
+  for (const command of [
+    infoCommand,
+    trainCommand,
+    segmentCommand,
+    evaluateCommand,
+    weightsCommand,
+    setupCommand,
+  ]) {
     program.addCommand(command())
   }
   overrideExits(program)
