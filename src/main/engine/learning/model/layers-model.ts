@@ -1,7 +1,7 @@
-import type { io, LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs'
+import type { io, layers, LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { batchNormalisationEpsilon } from '../network/native-ops.ts'
-import { channelsOf, imagenetMeans, type NetworkSpec } from '../network/network-spec.ts'
+import { channelsOf, imagenetMeans, weightsName, type NetworkSpec } from '../network/network-spec.ts'
 
 /**
  * The network as a TensorFlow.js layers model, so that packages open in any program that reads that format. Its output
@@ -18,6 +18,7 @@ export async function toLayersModel(
   try {
     for (const node of spec.nodes) {
       if (node.op !== 'convolution' && node.op !== 'up-convolution') continue
+      if (weightsName(node) !== node.name) continue
       const weights = [values.get(`${node.name}/kernel`)!]
       if (node.op === 'up-convolution' || node.normalisation === 'none')
         weights.push(values.get(`${node.name}/bias`)!)
@@ -43,6 +44,7 @@ export async function toLayersModel(
 function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
   const channels = channelsOf(spec)
   const outputs = new Map<string, SymbolicTensor>()
+  const convolutions = new Map<string, layers.Layer>()
   const input = spec.nodes[0].name
   for (const node of spec.nodes) {
     const from = (name: string) => outputs.get(name)!
@@ -51,15 +53,18 @@ function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
         outputs.set(node.name, tf.input({ shape: [null, null, node.channels], name: node.name }))
         break
       case 'convolution': {
-        let value = tf.layers
-          .conv2d({
+        // A layer that is applied twice shares its weights.
+        const convolution =
+          convolutions.get(weightsName(node)) ??
+          tf.layers.conv2d({
             name: node.name,
             filters: node.filters,
             kernelSize: node.kernel,
             padding: 'same',
             useBias: node.normalisation === 'none',
           })
-          .apply(from(node.input)) as SymbolicTensor
+        convolutions.set(node.name, convolution)
+        let value = convolution.apply(from(node.input)) as SymbolicTensor
         if (node.normalisation === 'batch') {
           value = tf.layers
             .batchNormalization({ name: `${node.name}_normalisation`, epsilon: batchNormalisationEpsilon })

@@ -2,13 +2,16 @@ import { z } from 'zod'
 import { materialSchema, type Material } from '../../../../shared/materials.ts'
 import { voxelSizeSchema } from '../../../../shared/volume.ts'
 import { intensityScopes, normalisationSchema } from '../normalisation.ts'
+import { featureSets } from '../vgg16/vgg16-spec.ts'
 
 /** Limits on what a card may ask for: cards come from strangers, and sizes decide allocations. */
 const maxBaseFilters = 256
 const maxDepth = 7
 const maxContextSlices = 16
+const maxHidden = 1024
+const maxHiddenLayers = 4
 
-export const unetArchitectureSchema = z.object({
+const unetArchitectureSchema = z.object({
   name: z.literal('unet'),
   contextSlices: z.number().int().min(0).max(maxContextSlices),
   baseFilters: z.number().int().min(1).max(maxBaseFilters),
@@ -16,6 +19,31 @@ export const unetArchitectureSchema = z.object({
   normalisation: z.enum(['batch', 'none']),
 })
 export type UnetArchitecture = z.infer<typeof unetArchitectureSchema>
+
+const vgg16ArchitectureSchema = z.object({
+  name: z.literal('vgg16-nn'),
+  contextSlices: z.literal(0),
+  features: z.enum(featureSets),
+  /** Width of each hidden layer of the classifier. */
+  hidden: z.array(z.number().int().min(1).max(maxHidden)).min(1).max(maxHiddenLayers),
+})
+export type Vgg16Architecture = z.infer<typeof vgg16ArchitectureSchema>
+
+const architectureSchema = z.discriminatedUnion('name', [unetArchitectureSchema, vgg16ArchitectureSchema])
+export type Architecture = z.infer<typeof architectureSchema>
+
+/** Which pretrained weights a model began with, for its results to say. */
+const pretrainedSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  licence: z.string(),
+  source: z.string(),
+  citation: z.string().nullable(),
+  /** Of the file that they were read from, hexadecimal. */
+  sha256: z.string(),
+  /** Whether they were trained on. */
+  fineTuned: z.boolean(),
+})
 
 const scoreSchema = z.object({
   split: z.string(),
@@ -44,7 +72,7 @@ export const modelCardSchema = z.object({
   version: z.literal(1),
   createdAt: z.string(),
   phasemark: z.string(),
-  architecture: unetArchitectureSchema,
+  architecture: architectureSchema,
   parameters: z.number().int(),
   /** In order of index, from 1: the classes of the network. */
   materials: z.array(materialSchema).min(2).max(255).superRefine(requireOrder),
@@ -69,8 +97,8 @@ export const modelCardSchema = z.object({
   scores: z.array(scoreSchema),
   /** SHA-256 of `weights.bin`, hexadecimal. */
   weightsSha256: z.string(),
-  /** Licence and source of pretrained weights, when any were used. */
-  pretrained: z.null(),
+  pretrained: pretrainedSchema.nullable(),
 })
 export type ModelCard = z.infer<typeof modelCardSchema>
+export type Pretrained = z.infer<typeof pretrainedSchema>
 export type ModelScore = z.infer<typeof scoreSchema>

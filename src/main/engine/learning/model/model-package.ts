@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../../files/atomic-file.ts'
 import type { NetworkSpec } from '../network/network-spec.ts'
 import { parameterLayout, statisticsLayout, type VectorLayout } from '../network/parameters.ts'
 import { unetSpec } from '../unet/unet-spec.ts'
+import { vgg16Spec } from '../vgg16/vgg16-spec.ts'
 import { toLayersModel } from './layers-model.ts'
 import { modelCardSchema, type ModelCard } from './model-card.ts'
 
@@ -22,14 +23,14 @@ export interface StoredModel {
 
 /** The network that a card describes. */
 export function specOf(card: Pick<ModelCard, 'architecture' | 'materials'>): NetworkSpec {
-  const { contextSlices, baseFilters, depth, normalisation } = card.architecture
-  return unetSpec({
-    inputChannels: 2 * contextSlices + 1,
-    materials: card.materials.length,
-    baseFilters,
-    depth,
-    normalisation,
-  })
+  const { architecture } = card
+  const materials = card.materials.length
+  switch (architecture.name) {
+    case 'unet':
+      return unetSpec({ ...architecture, inputChannels: 2 * architecture.contextSlices + 1, materials })
+    case 'vgg16-nn':
+      return vgg16Spec({ ...architecture, materials })
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { batchNormalisationEpsilon, type NativeOps } from './native-ops.ts'
-import { imagenetMeans, lastUses, nodeInputs, type NetworkSpec } from './network-spec.ts'
+import { imagenetMeans, lastUses, nodeInputs, weightsName, type NetworkSpec } from './network-spec.ts'
 import { parameterLayout, splitVector, statisticsLayout } from './parameters.ts'
 
 /**
@@ -21,6 +21,7 @@ export function foldForPrediction(
     const moments = splitVector(runtime, statistics, statisticsLayout(spec))
     for (const node of spec.nodes) {
       if (node.op !== 'convolution' && node.op !== 'up-convolution') continue
+      if (weightsName(node) !== node.name) continue
       const kernel = byName.get(`${node.name}/kernel`)!
       if (node.op === 'up-convolution' || node.normalisation === 'none') {
         folded.set(`${node.name}/kernel`, tf.keep(kernel))
@@ -37,17 +38,30 @@ export function foldForPrediction(
   return folded
 }
 
-/**
- * Runs the network on `input` `[batch, y, x, channel]` (kept) with weights from {@link foldForPrediction}, releasing each
- * activation as soon as it has been read for the last time. Returns the logits; the caller disposes them.
- */
+/** The output of the last node: {@link predictNodes}. */
 export function predictLogits(
-  { tf }: ComputeRuntime,
+  runtime: ComputeRuntime,
   ops: NativeOps,
   spec: NetworkSpec,
   weights: ReadonlyMap<string, Tensor>,
   input: Tensor4D,
 ): Tensor4D {
+  return predictNodes(runtime, ops, spec, weights, input, [spec.nodes.at(-1)!.name])[0]!
+}
+
+/**
+ * Runs the network on `input` `[batch, y, x, channel]` (kept) with weights from {@link foldForPrediction}, releasing each
+ * activation as soon as it has been read for the last time. Returns what the nodes named in `outputs` give, in that order;
+ * the caller disposes it.
+ */
+export function predictNodes(
+  { tf }: ComputeRuntime,
+  ops: NativeOps,
+  spec: NetworkSpec,
+  weights: ReadonlyMap<string, Tensor>,
+  input: Tensor4D,
+  outputs: readonly string[],
+): Tensor4D[] {
   const last = lastUses(spec)
   const values = new Map<string, Tensor4D>()
   return tf.tidy(() => {
@@ -58,11 +72,11 @@ export function predictLogits(
           break
         case 'convolution':
         case 'up-convolution': {
-          const kernel = weights.get(`${node.name}/kernel`) as Tensor4D
+          const kernel = weights.get(`${weightsName(node)}/kernel`) as Tensor4D
           const source = values.get(node.input)!
           const linear =
             node.op === 'convolution' ? ops.convolution(source, kernel) : ops.upConvolution(source, kernel)
-          const biased = ops.addBias(linear, weights.get(`${node.name}/bias`) as Tensor1D)
+          const biased = ops.addBias(linear, weights.get(`${weightsName(node)}/bias`) as Tensor1D)
           linear.dispose()
           if (node.op === 'convolution' && node.activation === 'relu') {
             values.set(node.name, ops.relu(biased))
@@ -99,10 +113,11 @@ export function predictLogits(
         }
       }
       for (const name of new Set(nodeInputs(node))) {
-        if (last.get(name) === index && name !== spec.nodes[0].name) values.get(name)!.dispose()
+        const done = last.get(name) === index && name !== spec.nodes[0].name
+        if (done && !outputs.includes(name)) values.get(name)!.dispose()
       }
     })
-    return values.get(spec.nodes.at(-1)!.name)!
+    return outputs.map((name) => values.get(name)!)
   })
 }
 

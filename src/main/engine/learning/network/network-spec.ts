@@ -43,6 +43,8 @@ export interface ConvolutionNode {
   kernel: number
   normalisation: 'batch' | 'none'
   activation: 'relu' | 'none'
+  /** Name of an earlier convolution whose parameters it uses too; its own without. Not with batch normalisation. */
+  sharedWith?: string
 }
 
 /** Largest of 2 × 2, stride 2. */
@@ -159,12 +161,18 @@ export function channelsOf(spec: NetworkSpec): ReadonlyMap<string, number> {
   return channels
 }
 
+/** Name of the node whose parameters `node` uses. */
+export function weightsName(node: ConvolutionNode | UpConvolutionNode): string {
+  return node.op === 'convolution' ? (node.sharedWith ?? node.name) : node.name
+}
+
 /** Trainable parameters in a fixed order: the layout of the flat parameter vector. */
 export function parametersOf(spec: NetworkSpec): ParameterSpec[] {
   const channels = channelsOf(spec)
   const parameters: ParameterSpec[] = []
   for (const node of spec.nodes) {
     if (node.op === 'convolution') {
+      if (node.sharedWith !== undefined) continue
       const inputs = channels.get(node.input)!
       const fanIn = node.kernel * node.kernel * inputs
       parameters.push({

@@ -1,23 +1,13 @@
 import type { Tensor } from '@tensorflow/tfjs'
 import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
-import type { TypedArray } from '../../../../shared/volume.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { createNativeOps } from '../network/native-ops.ts'
 import { activationBytesPerVoxel, receptiveRadius, strideOf } from '../network/network-geometry.ts'
 import { foldForPrediction, predictLogits } from '../network/network-prediction.ts'
 import type { NetworkSpec } from '../network/network-spec.ts'
-import { normaliseInto, type Normalisation } from '../normalisation.ts'
 import { isOutOfMemory } from '../out-of-memory.ts'
-import { mirror } from '../patches/patch-transform.ts'
+import { cutTile, padSlice, type SliceInput } from './tile-input.ts'
 import { planTiles, type Rectangle } from './tile-plan.ts'
-
-/** What the network is asked about: a slice and its neighbours as channels, `[y, x]` each, in C order. */
-export interface SliceInput {
-  channels: readonly TypedArray[]
-  height: number
-  width: number
-  normalisation: Normalisation
-}
 
 export interface SliceResult {
   /** Most probable material index (1…), `[y, x]`. */
@@ -72,7 +62,7 @@ export function createSlicePredictor(
   ): { materials: Int32Array; probabilities: Float32Array | null } {
     let result: { materials: Int32Array; probabilities: Float32Array | null } | null = null
     tf.tidy(() => {
-      const input = tf.tensor4d(cut(padded, paddedWidth, channels, rectangle), [
+      const input = tf.tensor4d(cutTile(padded, paddedWidth, channels, rectangle), [
         1,
         rectangle.height,
         rectangle.width,
@@ -160,35 +150,4 @@ function outputChannels(spec: NetworkSpec): number {
   if (last.op !== 'convolution')
     throw new TypeError(`network: expected a convolution as output, found ${last.op}`)
   return last.filters
-}
-
-/** Normalised channels side by side, mirrored at the bottom and right up to the padded size: `[y, x, channel]`. */
-function padSlice(input: SliceInput, paddedHeight: number, paddedWidth: number): Float32Array {
-  const { height, width, channels, normalisation } = input
-  const count = channels.length
-  const padded = new Float32Array(paddedHeight * paddedWidth * count)
-  const row = new Float32Array(width)
-  for (let channel = 0; channel < count; channel++) {
-    for (let y = 0; y < paddedHeight; y++) {
-      const target = y * paddedWidth
-      normaliseInto(row, 0, channels[channel], mirror(y, height) * width, width, normalisation)
-      if (count === 1) padded.set(row, target)
-      else for (let x = 0; x < width; x++) padded[(target + x) * count + channel] = row[x]!
-      for (let x = width; x < paddedWidth; x++)
-        padded[(target + x) * count + channel] = row[mirror(x, width)]!
-    }
-  }
-  return padded
-}
-
-function cut(padded: Float32Array, paddedWidth: number, channels: number, area: Rectangle): Float32Array {
-  if (area.width === paddedWidth) {
-    return padded.subarray(area.y * paddedWidth * channels, (area.y + area.height) * paddedWidth * channels)
-  }
-  const result = new Float32Array(area.height * area.width * channels)
-  for (let y = 0; y < area.height; y++) {
-    const from = ((area.y + y) * paddedWidth + area.x) * channels
-    result.set(padded.subarray(from, from + area.width * channels), y * area.width * channels)
-  }
-  return result
 }

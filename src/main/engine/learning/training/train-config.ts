@@ -1,21 +1,16 @@
 import { z } from 'zod'
 import type { DeviceInfo } from '../../../../shared/device.ts'
 import { intensityScopes, type IntensityScope } from '../normalisation.ts'
+import { featureSets, type FeatureSet } from '../vgg16/vgg16-spec.ts'
 
 export const presets = ['quick', 'standard', 'overnight'] as const
 export type Preset = (typeof presets)[number]
 
-/** Everything that decides how a UNet is trained, apart from the data. Stored in `run.json`; resume refuses another. */
-export const trainConfigSchema = z.object({
-  model: z.literal('unet'),
+/** What every kind of model is trained with. */
+const commonShape = {
   preset: z.enum(presets),
-  baseFilters: z.number().int().min(1).max(256),
-  depth: z.number().int().min(1).max(7),
-  normalisation: z.enum(['batch', 'none']),
   contextSlices: z.number().int().min(0).max(16),
   intensityScope: z.enum(intensityScopes),
-  patchSize: z.number().int().min(16).max(2048),
-  batchSize: z.number().int().min(1).max(256),
   /** Length of the schedule. With `maxMinutes` an upper limit. */
   maxSteps: z.number().int().min(1),
   /** The schedule is cut to what fits into this time, measured over the first steps. */
@@ -25,7 +20,21 @@ export const trainConfigSchema = z.object({
   weightDecay: z.number().min(0),
   diceWeight: z.number().min(0),
   averageDecay: z.number().min(0).max(1),
+  /** 0: materials are seen as often as they are labelled; 1: equally often. */
   balance: z.number().min(0).max(1),
+  /** Steps between validations, when there are validation slices; `null` means once, at the end. */
+  validationSteps: z.number().int().min(1).nullable(),
+  /** Validations without a better score after which training ends. */
+  patience: z.number().int().min(1),
+  /** Steps between checkpoints; `null` means by time. */
+  checkpointSteps: z.number().int().min(1).nullable(),
+  seed: z.number().int(),
+}
+
+/** Learning from patches: all of a UNet, or VGG16 when it is fine-tuned. */
+const patchShape = {
+  patchSize: z.number().int().min(16).max(2048),
+  batchSize: z.number().int().min(1).max(256),
   augmentation: z.object({
     geometry: z.object({
       affineProbability: z.number(),
@@ -43,15 +52,42 @@ export const trainConfigSchema = z.object({
       maxBlurVoxels: z.number(),
     }),
   }),
-  /** Steps between validations, when there are validation slices. */
-  validationSteps: z.number().int().min(1),
-  /** Validations without a better score after which training ends. */
-  patience: z.number().int().min(1),
-  /** Steps between checkpoints; `null` means by time. */
-  checkpointSteps: z.number().int().min(1).nullable(),
-  seed: z.number().int(),
+}
+const patchSchema = z.object(patchShape)
+export type PatchConfig = z.infer<typeof patchSchema>
+
+const unetConfigSchema = z.object({
+  model: z.literal('unet'),
+  ...commonShape,
+  ...patchShape,
+  baseFilters: z.number().int().min(1).max(256),
+  depth: z.number().int().min(1).max(7),
+  normalisation: z.enum(['batch', 'none']),
 })
+export type UnetConfig = z.infer<typeof unetConfigSchema>
+
+const vgg16ConfigSchema = z.object({
+  model: z.literal('vgg16-nn'),
+  ...commonShape,
+  features: z.enum(featureSets),
+  hidden: z.array(z.number().int().min(1).max(1024)).min(1).max(4),
+  /** Labelled voxels whose features are computed, over all slices. */
+  maxRows: z.number().int().min(1),
+  /** Rows per step. */
+  batchRows: z.number().int().min(1),
+  /** Pretrained weights: resume refuses others. */
+  pretrained: z.object({ id: z.string(), sha256: z.string() }),
+  /** When not `null`, VGG16 is trained too, on patches, after its classifier was trained for `classifierSteps`. */
+  fineTune: patchSchema.extend({ classifierSteps: z.number().int().min(1) }).nullable(),
+})
+export type Vgg16Config = z.infer<typeof vgg16ConfigSchema>
+
+/** Everything that decides how a model is trained, apart from the data. Stored in `run.json`; resume refuses another. */
+export const trainConfigSchema = z.discriminatedUnion('model', [unetConfigSchema, vgg16ConfigSchema])
 export type TrainConfig = z.infer<typeof trainConfigSchema>
+
+export const modelKinds = ['unet', 'vgg16-nn'] as const
+export type ModelKind = (typeof modelKinds)[number]
 
 interface PresetSize {
   baseFilters: number
@@ -73,8 +109,16 @@ const sizes: Record<DeviceInfo['kind'], Record<Preset, PresetSize>> = {
   },
 }
 
-/** What the user may choose; the rest follows from preset and device. */
+/** The classifier learns from rows of features in seconds on any device. */
+const classifierSteps: Record<Preset, number> = { quick: 300, standard: 600, overnight: 3000 }
+const fineTuneSteps: Record<DeviceInfo['kind'], Record<Preset, number>> = {
+  cpu: { quick: 50, standard: 300, overnight: 3000 },
+  gpu: { quick: 300, standard: 2000, overnight: 15_000 },
+}
+
+/** What the user may choose; the rest follows from model, preset and device. */
 export interface TrainChoices {
+  model: ModelKind
   preset?: Preset
   maxMinutes?: number
   maxSteps?: number
@@ -83,14 +127,44 @@ export interface TrainChoices {
   checkpointSteps?: number
   /** Default: by how much the grey values of slices differ. */
   intensityScope?: IntensityScope
+  /** `vgg16-nn` only. */
+  features?: FeatureSet
+  fineTune?: boolean
+}
+
+/** Small on purpose: where grey values alone tell materials apart, larger changes cost more than they gain. */
+const augmentation: PatchConfig['augmentation'] = {
+  geometry: {
+    affineProbability: 0.3,
+    maxRotationDegrees: 45,
+    maxScale: 1.25,
+    elasticProbability: 0.2,
+    elasticVoxels: 4,
+  },
+  intensity: {
+    probability: 0.3,
+    maxContrast: 0.1,
+    maxBrightness: 0.05,
+    maxGamma: 1.1,
+    maxNoise: 0.05,
+    maxBlurVoxels: 0.7,
+  },
+}
+
+function lengthOf(choices: TrainChoices, presetSteps: number) {
+  return {
+    // With a time limit only, the time decides and the preset's length does not.
+    maxSteps: choices.maxSteps ?? (choices.maxMinutes === undefined ? presetSteps : 1_000_000),
+    maxMinutes: choices.maxMinutes ?? null,
+    checkpointSteps: choices.checkpointSteps ?? null,
+    seed: choices.seed ?? 1,
+  }
 }
 
 /** Settings chosen by measured scores on slices that were not trained on: docs/training.md. */
-export function trainConfig(choices: TrainChoices, device: DeviceInfo['kind']): TrainConfig {
+export function unetConfig(choices: TrainChoices, device: DeviceInfo['kind']): UnetConfig {
   const preset = choices.preset ?? 'standard'
   const size = sizes[device][preset]
-  // With a time limit only, the time decides and the preset's length does not.
-  const maxSteps = choices.maxSteps ?? (choices.maxMinutes === undefined ? size.maxSteps : 1_000_000)
   return {
     model: 'unet',
     preset,
@@ -101,35 +175,48 @@ export function trainConfig(choices: TrainChoices, device: DeviceInfo['kind']): 
     intensityScope: choices.intensityScope ?? 'volume',
     patchSize: 256,
     batchSize: size.batchSize,
-    maxSteps,
-    maxMinutes: choices.maxMinutes ?? null,
+    ...lengthOf(choices, size.maxSteps),
     learningRate: 1e-3,
     warmupSteps: 20,
     weightDecay: 1e-2,
     diceWeight: 1,
     averageDecay: 0.97,
     balance: 0.5,
-    augmentation: {
-      geometry: {
-        affineProbability: 0.3,
-        maxRotationDegrees: 45,
-        maxScale: 1.25,
-        elasticProbability: 0.2,
-        elasticVoxels: 4,
-      },
-      intensity: {
-        probability: 0.3,
-        // Small on purpose: where grey values alone tell materials apart, larger changes cost more than they gain.
-        maxContrast: 0.1,
-        maxBrightness: 0.05,
-        maxGamma: 1.1,
-        maxNoise: 0.05,
-        maxBlurVoxels: 0.7,
-      },
-    },
+    augmentation,
     validationSteps: 100,
     patience: 15,
-    checkpointSteps: choices.checkpointSteps ?? null,
-    seed: choices.seed ?? 1,
+  }
+}
+
+/** Settings chosen by measured scores on slices that were not trained on: docs/training.md. */
+export function vgg16Config(
+  choices: TrainChoices,
+  device: DeviceInfo['kind'],
+  pretrained: Vgg16Config['pretrained'],
+): Vgg16Config {
+  const preset = choices.preset ?? 'standard'
+  const fineTune = choices.fineTune === true
+  return {
+    model: 'vgg16-nn',
+    preset,
+    features: choices.features ?? 'multi-scale',
+    hidden: [64, 64],
+    maxRows: 300_000,
+    batchRows: 4096,
+    pretrained: { id: pretrained.id, sha256: pretrained.sha256 },
+    contextSlices: 0,
+    intensityScope: choices.intensityScope ?? 'volume',
+    ...lengthOf(choices, fineTune ? fineTuneSteps[device][preset] : classifierSteps[preset]),
+    learningRate: fineTune ? 1e-4 : 2e-3,
+    warmupSteps: 20,
+    weightDecay: 1e-2,
+    diceWeight: fineTune ? 1 : 0,
+    averageDecay: 0.97,
+    balance: 0.5,
+    validationSteps: fineTune ? 100 : null,
+    patience: 15,
+    fineTune: fineTune
+      ? { patchSize: 256, batchSize: 4, augmentation, classifierSteps: classifierSteps.standard }
+      : null,
   }
 }

@@ -8,11 +8,12 @@ import type { JobOptions } from '../../job-options.ts'
 import type { LabelPairing } from '../../labels/label-source.ts'
 import { requireTrainable } from '../../labels/require-trainable.ts'
 import { checkOutput } from '../../output/output-guard.ts'
+import { findPretrainedWeights, type PretrainedWeights } from '../../pretrained/find-weights.ts'
 import type { ModelScore } from '../model/model-card.ts'
 import { RunFolder } from '../runs/run-folder.ts'
 import type { RunRecord } from '../runs/run-record.ts'
 import { splitSlices, type SliceSplit, type SplitOptions } from './split-slices.ts'
-import { trainConfig, type TrainChoices } from './train-config.ts'
+import { unetConfig, vgg16Config, type TrainChoices, type TrainConfig } from './train-config.ts'
 import {
   dataFingerprint,
   intensityScopeOf,
@@ -29,6 +30,8 @@ export interface TrainOptions extends JobOptions {
   data: TrainingDataOptions
   split: SplitOptions
   choices: TrainChoices
+  /** Where to look for pretrained weights, for `vgg16-nn`. */
+  weights?: { set?: string; project?: string }
   /** Run folder to write. */
   out: string
   resume: boolean
@@ -41,6 +44,8 @@ export interface TrainResult {
   seconds: number
   parameters: number
   device: DeviceInfo
+  /** The weights that the model began with, for `vgg16-nn`. */
+  pretrained: Pick<PretrainedWeights, 'id' | 'title' | 'licence' | 'place' | 'path' | 'sha256'> | null
   /** Scores on the validation slices, or `null` when there were none (`warnings` say why). */
   validation: ModelScore | null
   /** Step of the checkpoint that training went on from, 0 when it began anew. */
@@ -52,7 +57,7 @@ export interface TrainResult {
 }
 
 /**
- * Trains a UNet on labelled slices of one or more volumes and leaves a run folder with checkpoints, metrics and the model.
+ * Trains a model on labelled slices of one or more volumes and leaves a run folder with checkpoints, metrics and the model.
  *
  * Throws `WrongUsage`, `OutputExists`, `Locked` before anything is written; `BadInput` for data that cannot be learned from;
  * `Cancelled` with a hint how to go on, after writing a checkpoint; `OutOfMemory`, `NoSpace`.
@@ -63,6 +68,10 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
   await checkOutput({ output: out, inputs: protectedPaths, resume, kind: 'run' })
   const folder = new RunFolder(out)
   if (resume) await folder.requireRun()
+  const pretrained =
+    options.choices.model === 'vgg16-nn'
+      ? await findPretrainedWeights({ ...options.weights, ...signalOf(signal) })
+      : null
   const data = await openTrainingData(inputs, options.data, options)
   try {
     const labelled = data.labels.sources.map((source) => source.labelledSlices)
@@ -87,7 +96,8 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
     await folder.create()
     const lock = await acquireLock(out, { purpose: 'training' })
     try {
-      const config = trainConfig({ ...options.choices, intensityScope: intensity.scope }, runtime.device.kind)
+      const choices = { ...options.choices, intensityScope: intensity.scope }
+      const config = configOf(choices, runtime.device.kind, pretrained)
       const record = newRecord(runtime, data, splits, options, { config, fingerprint })
       const earlier = await folder.readRecord()
       if (earlier !== null && !resume) {
@@ -121,6 +131,7 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
           totalSteps: earlier?.totalSteps ?? null,
         },
         checkpoint,
+        pretrained,
         warnings,
         job: options,
       })
@@ -129,6 +140,7 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
         model: folder.modelFolder,
         ...result,
         device: runtime.device,
+        pretrained: pretrained === null ? null : describe(pretrained),
         resumedFromStep: checkpoint?.position.step ?? 0,
         materials: data.labels.materials,
         unlabelled: data.labels.unlabelled,
@@ -157,6 +169,22 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
   } finally {
     await data.close()
   }
+}
+
+function signalOf(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
+}
+
+function describe({ id, title, licence, place, path, sha256 }: PretrainedWeights) {
+  return { id, title, licence, place, path, sha256 }
+}
+
+function configOf(
+  choices: TrainChoices,
+  device: DeviceInfo['kind'],
+  pretrained: PretrainedWeights | null,
+): TrainConfig {
+  return pretrained === null ? unetConfig(choices, device) : vgg16Config(choices, device, pretrained)
 }
 
 /** What the user chose, else what the slices suggest. */

@@ -2,43 +2,22 @@ import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { VolumeWarning } from '../../../../shared/volume.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import type { JobOptions } from '../../job-options.ts'
-import type { ModelScore, UnetArchitecture } from '../model/model-card.ts'
-import { saveModelPackage, specOf } from '../model/model-package.ts'
+import type { Architecture, ModelScore, Pretrained } from '../model/model-card.ts'
+import { saveModelPackage } from '../model/model-package.ts'
 import { parameterCount } from '../network/network-spec.ts'
-import type { Normalisation, VolumeNormalisation } from '../normalisation.ts'
 import { isOutOfMemory } from '../out-of-memory.ts'
-import { createPatchFeeder, type PatchFeeder } from '../patches/patch-feeder.ts'
 import { createSlicePredictor } from '../prediction/slice-predictor.ts'
 import { tileMemoryBytes } from '../prediction/tile-memory.ts'
-import type { Checkpoint, RunFolder } from '../runs/run-folder.ts'
+import type { Checkpoint } from '../runs/run-folder.ts'
 import type { RunRecord } from '../runs/run-record.ts'
 import { packageVersion } from '../../package-version.ts'
+import { openVgg16Course } from '../vgg16/vgg16-course.ts'
+import { volumeNormalisations, type Course, type CourseOptions } from './course.ts'
+import { openUnetCourse } from './patch-course.ts'
 import { learningRateAt } from './schedule.ts'
-import type { SliceSplit } from './split-slices.ts'
 import type { TrainConfig } from './train-config.ts'
-import type { TrainingData, TrainingDataOptions, TrainingInput } from './training-data.ts'
-import {
-  createTrainingStep,
-  type StepResult,
-  type TrainingBatch,
-  type TrainingStep,
-} from './training-step.ts'
+import type { StepResult, TrainingBatch } from './training-step.ts'
 import { scoreSlices } from './validation.ts'
-
-export interface TrainingLoopOptions {
-  runtime: ComputeRuntime
-  data: TrainingData
-  inputs: readonly TrainingInput[]
-  dataOptions: TrainingDataOptions
-  splits: readonly SliceSplit[]
-  normalisations: readonly Normalisation[]
-  folder: RunFolder
-  record: RunRecord
-  checkpoint: Checkpoint | null
-  /** Grows when something happens that the user should know. */
-  warnings: VolumeWarning[]
-  job: JobOptions
-}
 
 export interface TrainingLoopResult {
   steps: number
@@ -56,58 +35,38 @@ const reservedShare = 0.05
 /** Scoring all slices of a large validation set every hundred steps would take longer than training. */
 const maxVoxelsPerValidation = 8e6
 const maxSlicesPerValidation = 8
-/** Decoded slices that the patch thread keeps. */
-const patchCacheBytes = 768 * 1024 ** 2
 
-export async function runTraining(options: TrainingLoopOptions): Promise<TrainingLoopResult> {
+export async function runTraining(options: CourseOptions): Promise<TrainingLoopResult> {
   const { runtime, data, folder, record, checkpoint, job } = options
   const { config } = record
-  const architecture: UnetArchitecture = {
-    name: 'unet',
-    contextSlices: config.contextSlices,
-    baseFilters: config.baseFilters,
-    depth: config.depth,
-    normalisation: config.normalisation,
-  }
-  const spec = specOf({ architecture, materials: record.materials })
-  const step = createTrainingStep(runtime, spec, {
-    optimiser: {
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-7,
-      weightDecay: config.weightDecay,
-      maxGradientNorm: 1,
-    },
-    diceWeight: config.diceWeight,
-    statisticsMomentum: 0.9,
-    averageDecay: config.averageDecay,
-    seed: config.seed,
-  })
-  let feeder: PatchFeeder | null = null
+  const beganMs = performance.now()
+  const course = await openCourse(options)
   try {
-    if (checkpoint !== null) step.restore(checkpoint.state)
-    feeder = createPatchFeeder(patchData(options), record.totalSteps ?? config.maxSteps)
-    const progress = new TrainingProgress(options, step, feeder)
+    if (checkpoint !== null) course.step.restore(checkpoint.state)
+    const progress = new TrainingProgress(options, course, beganMs)
     await progress.run()
     const { position } = progress
 
     // The model is the best state seen when there is something to judge by, else the last.
     const best = position.bestStep === null ? null : await folder.readCheckpoint('best')
-    if (best !== null) step.restore(best.state)
-    const state = step.state()
+    if (best !== null) course.step.restore(best.state)
+    const state = course.step.state()
     const validation = await progress.validate(Infinity)
     throwIfCancelled(job.signal)
-    await saveModelPackage(runtime, folder.modelFolder, {
-      spec,
+    const model = course.model({
       parameters: state.averageParameters,
       statistics: state.averageStatistics,
+    })
+    const parameters = parameterCount(model.spec)
+    await saveModelPackage(runtime, folder.modelFolder, {
+      ...model,
       card: {
         format: 'phasemark-model',
         version: 1,
         createdAt: new Date().toISOString(),
         phasemark: packageVersion(),
-        architecture,
-        parameters: parameterCount(spec),
+        architecture: architectureOf(config),
+        parameters,
         materials: record.materials,
         normalisation: {
           method: 'percentile',
@@ -126,46 +85,44 @@ export async function runTraining(options: TrainingLoopOptions): Promise<Trainin
           device: runtime.device.name,
         },
         scores: validation === null ? [] : [validation],
-        pretrained: null,
+        pretrained: pretrainedOf(options),
       },
     })
     await folder.writeRecord({ ...progress.record, status: 'finished' })
-    return { steps: position.step, seconds: position.seconds, parameters: parameterCount(spec), validation }
+    return { steps: position.step, seconds: position.seconds, parameters, validation }
   } finally {
-    await feeder?.close()
-    step.dispose()
+    await course.close()
   }
 }
 
-function volumeNormalisations(
-  { intensityScope }: TrainConfig,
-  normalisations: readonly Normalisation[],
-): readonly VolumeNormalisation[] {
-  return intensityScope === 'slice' ? normalisations.map(() => 'per-slice' as const) : normalisations
-}
-
-function patchData({ inputs, dataOptions, normalisations, splits, data, record }: TrainingLoopOptions) {
-  const { config } = record
-  return {
-    inputs,
-    options: dataOptions,
-    normalisations: volumeNormalisations(record.config, normalisations),
-    slices: splits.flatMap(({ training }, volume) =>
-      training.map((z) => ({ volume, z, counts: data.labels.sources[volume].countSlice(z) })),
-    ),
-    patches: {
-      seed: config.seed,
-      patchSize: config.patchSize,
-      batchSize: config.batchSize,
-      contextSlices: config.contextSlices,
-      balance: config.balance,
-      ...config.augmentation,
-    },
-    cacheBytes: patchCacheBytes,
+async function openCourse(options: CourseOptions): Promise<Course> {
+  const { config } = options.record
+  switch (config.model) {
+    case 'unet':
+      return openUnetCourse(options, config)
+    case 'vgg16-nn':
+      return openVgg16Course(options, config, options.pretrained!)
   }
 }
 
-function labelledVoxels({ splits, data }: TrainingLoopOptions): number {
+function architectureOf(config: TrainConfig): Architecture {
+  switch (config.model) {
+    case 'unet': {
+      const { contextSlices, baseFilters, depth, normalisation } = config
+      return { name: 'unet', contextSlices, baseFilters, depth, normalisation }
+    }
+    case 'vgg16-nn':
+      return { name: 'vgg16-nn', contextSlices: 0, features: config.features, hidden: config.hidden }
+  }
+}
+
+function pretrainedOf({ pretrained, record }: CourseOptions): Pretrained | null {
+  if (pretrained === null || record.config.model !== 'vgg16-nn') return null
+  const { id, title, licence, source, citation, sha256 } = pretrained
+  return { id, title, licence, source, citation, sha256, fineTuned: record.config.fineTune !== null }
+}
+
+function labelledVoxels({ splits, data }: CourseOptions): number {
   let sum = 0
   splits.forEach(({ training }, volume) => {
     for (const z of training)
@@ -178,30 +135,29 @@ function labelledVoxels({ splits, data }: TrainingLoopOptions): number {
 class TrainingProgress {
   record: RunRecord
   position: Checkpoint['position']
-  private readonly options: TrainingLoopOptions
-  private readonly step: TrainingStep
-  private readonly feeder: PatchFeeder
+  private readonly options: CourseOptions
+  private readonly course: Course
   private readonly config: TrainConfig
   /** Into how many parts a batch is cut; doubled when memory runs out. */
   private parts = 1
-  private startedMs = 0
+  /** When this sitting would have begun, had all of training been done in it. */
+  private readonly startedMs: number
   private lastCheckpointMs = 0
   private readonly durations: number[] = []
 
-  constructor(options: TrainingLoopOptions, step: TrainingStep, feeder: PatchFeeder) {
+  constructor(options: CourseOptions, course: Course, beganMs: number) {
     this.options = options
-    this.step = step
-    this.feeder = feeder
+    this.course = course
     this.record = options.record
     this.config = options.record.config
     this.position = options.checkpoint?.position ?? { step: 0, seconds: 0, bestScore: null, bestStep: null }
+    this.startedMs = beganMs - this.position.seconds * 1000
   }
 
   async run(): Promise<void> {
     const { folder, job } = this.options
     if (this.config.maxMinutes === null) this.record = { ...this.record, totalSteps: this.config.maxSteps }
     await folder.writeRecord(this.record)
-    this.startedMs = performance.now() - this.position.seconds * 1000
     this.lastCheckpointMs = performance.now()
     try {
       while (!this.finished()) await this.oneStep()
@@ -227,7 +183,7 @@ class TrainingProgress {
       })
       return true
     }
-    return bestStep !== null && step - bestStep >= patience * validationSteps
+    return bestStep !== null && validationSteps !== null && step - bestStep >= patience * validationSteps
   }
 
   private async oneStep(): Promise<void> {
@@ -235,7 +191,7 @@ class TrainingProgress {
     throwIfCancelled(job.signal)
     const number = this.position.step + 1
     const learningRate = learningRateAt(number, this.record.totalSteps ?? this.config.maxSteps, this.config)
-    const batch = await this.feeder.batch(number, job.signal)
+    const batch = await this.course.batch(number, job.signal)
     const began = performance.now()
     const result = this.compute(batch, learningRate, number)
     if (!Number.isFinite(result.loss)) {
@@ -250,7 +206,8 @@ class TrainingProgress {
     const metrics = { step: number, ...result, learningRate, seconds: this.seconds() }
     let validation: ModelScore | null = null
     try {
-      if (number % this.config.validationSteps === 0) {
+      const { validationSteps } = this.config
+      if (validationSteps !== null && number % validationSteps === 0) {
         validation = await this.validate(this.slicesPerValidation())
         await this.rememberBest(validation)
       }
@@ -271,7 +228,7 @@ class TrainingProgress {
   private compute(batch: TrainingBatch, learningRate: number, number: number): StepResult {
     for (;;) {
       try {
-        return this.step.run(batch, learningRate, number, this.parts)
+        return this.course.step.run(batch, learningRate, number, this.parts)
       } catch (error) {
         if (!isOutOfMemory(error)) throw error
         const device = this.options.runtime.device.name
@@ -322,19 +279,19 @@ class TrainingProgress {
     if (count === 0) return null
     const every = Math.max(1, Math.ceil(count / maxSlices))
     const chosen = validation.map((slices) => slices.filter((_, index) => index % every === 0))
-    const { contextSlices, baseFilters, depth, normalisation } = record.config
-    const spec = specOf({
-      architecture: { name: 'unet', contextSlices, baseFilters, depth, normalisation },
-      materials: record.materials,
+    const weights = this.course.step.weights()
+    const model = this.course.model({
+      parameters: weights.parameters.dataSync() as Float32Array,
+      statistics: weights.statistics.dataSync() as Float32Array,
     })
-    const predictor = createSlicePredictor(runtime, spec, {
-      ...this.step.weights(),
+    const predictor = createSlicePredictor(runtime, model.spec, {
+      ...model,
       memoryBytes: tileMemoryBytes(runtime.device),
     })
     try {
       return await scoreSlices(predictor, data, volumeNormalisations(record.config, normalisations), chosen, {
         split: 'validation',
-        contextSlices,
+        contextSlices: record.config.contextSlices,
         ...(job.signal === undefined ? {} : { signal: job.signal }),
       })
     } finally {
@@ -346,12 +303,18 @@ class TrainingProgress {
     const score = validation?.macroF1 ?? null
     if (score === null || (this.position.bestScore !== null && score <= this.position.bestScore)) return
     this.position = { ...this.position, bestScore: score, bestStep: this.position.step }
-    await this.options.folder.writeCheckpoint('best', { position: this.position, state: this.step.state() })
+    await this.options.folder.writeCheckpoint('best', {
+      position: this.position,
+      state: this.course.step.state(),
+    })
   }
 
   private async checkpoint(): Promise<void> {
     await this.options.folder.writeRecord(this.record)
-    await this.options.folder.writeCheckpoint('last', { position: this.position, state: this.step.state() })
+    await this.options.folder.writeCheckpoint('last', {
+      position: this.position,
+      state: this.course.step.state(),
+    })
     this.lastCheckpointMs = performance.now()
   }
 

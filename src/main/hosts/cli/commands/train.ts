@@ -3,8 +3,15 @@ import { PhasemarkError } from '../../../../shared/errors.ts'
 import { formatSlices, parseSliceRanges, type SliceRange } from '../../../../shared/slice-ranges.ts'
 import { loadComputeRuntime } from '../../../engine/compute/runtime/load.ts'
 import { intensityScopes, type IntensityScope } from '../../../engine/learning/normalisation.ts'
-import { presets, type Preset, type TrainChoices } from '../../../engine/learning/training/train-config.ts'
+import {
+  modelKinds,
+  presets,
+  type ModelKind,
+  type Preset,
+  type TrainChoices,
+} from '../../../engine/learning/training/train-config.ts'
 import { train, type TrainResult } from '../../../engine/learning/training/train.ts'
+import { featureSets, type FeatureSet } from '../../../engine/learning/vgg16/vgg16-spec.ts'
 import {
   asOption,
   integerFrom,
@@ -21,7 +28,10 @@ import { runCommand, withCommonOptions } from '../reporting.ts'
 interface TrainFlags extends VolumeFlags {
   json?: true
   labels: string[]
-  model: 'unet'
+  model: ModelKind
+  features?: FeatureSet
+  fineTune?: true
+  weights?: string
   out: string
   unlabelled?: number | 'none'
   materials?: string
@@ -43,7 +53,7 @@ export function trainCommand(): Command {
     .description('train a network on labelled slices of one or more volumes')
     .argument('<volumes...>', 'folders or files with grey slices')
     .requiredOption('--labels <labels...>', 'labels of each volume, in the same order')
-    .addOption(new Option('--model <name>', 'kind of network').choices(['unet']).makeOptionMandatory())
+    .addOption(new Option('--model <name>', 'kind of model').choices([...modelKinds]).makeOptionMandatory())
     .requiredOption('--out <run>', 'run folder to write')
     .addOption(
       new Option('--unlabelled <value|none>', 'label value that means unlabelled').argParser(
@@ -51,6 +61,17 @@ export function trainCommand(): Command {
       ),
     )
     .option('--materials <file>', 'JSON list of { value, name, colour } that names the materials')
+    .addOption(
+      new Option(
+        '--features <set>',
+        'vgg16-nn: features of every voxel; block1 sees 5 × 5 voxels, multi-scale (default) far more',
+      ).choices([...featureSets]),
+    )
+    .option('--fine-tune', 'vgg16-nn: train VGG16 itself too, once its classifier is trained')
+    .option(
+      '--weights <set|file>',
+      'vgg16-nn: pretrained weights (default: as "phasemark weights list" says)',
+    )
     .addOption(
       new Option('--preset <name>', 'size and length of training').choices([...presets]).default('standard'),
     )
@@ -91,6 +112,7 @@ export function trainCommand(): Command {
         flags,
         async (context) => {
           requireSameCount(volumes, flags.labels)
+          requireSuitedFlags(flags)
           const runtime = await loadComputeRuntime()
           context.note(describeDevice(runtime.device))
           const result = await train(runtime, {
@@ -107,6 +129,7 @@ export function trainCommand(): Command {
               ...(flags.valSlices === undefined ? {} : { validationSlices: flags.valSlices }),
             },
             choices: choicesOf(flags),
+            weights: flags.weights === undefined ? {} : { set: flags.weights },
             out: flags.out,
             resume: flags.resume === true,
             signal: context.signal,
@@ -135,13 +158,34 @@ function requireSameCount(volumes: readonly string[], labels: readonly string[])
   )
 }
 
+/** Options that would have no effect on the model asked for are refused: whoever gives them expects one. */
+function requireSuitedFlags({ model, features, fineTune, weights, context }: TrainFlags): void {
+  const given: Record<ModelKind, Record<string, unknown>> = {
+    unet: { '--context': context },
+    'vgg16-nn': { '--features': features, '--fine-tune': fineTune, '--weights': weights },
+  }
+  for (const kind of modelKinds) {
+    const argument = Object.keys(given[kind]).find((name) => given[kind][name] !== undefined)
+    if (kind === model || argument === undefined) continue
+    throw new PhasemarkError(
+      'WrongUsage',
+      `${argument}: expected with --model ${kind} only, found --model ${model}`,
+      {
+        argument,
+      },
+    )
+  }
+}
+
 function choicesOf(flags: TrainFlags): TrainChoices {
-  const choices: TrainChoices = { preset: flags.preset }
+  const choices: TrainChoices = { model: flags.model, preset: flags.preset }
   if (flags.maxMinutes !== undefined) choices.maxMinutes = flags.maxMinutes
   if (flags.maxSteps !== undefined) choices.maxSteps = flags.maxSteps
   if (flags.seed !== undefined) choices.seed = flags.seed
   if (flags.intensity !== 'auto') choices.intensityScope = flags.intensity
   if (flags.context !== undefined) choices.contextSlices = flags.context
+  if (flags.features !== undefined) choices.features = flags.features
+  if (flags.fineTune !== undefined) choices.fineTune = flags.fineTune
   if (flags.checkpointSteps !== undefined) choices.checkpointSteps = flags.checkpointSteps
   return choices
 }
@@ -161,6 +205,10 @@ function summarise(result: TrainResult): string {
         }`,
     ),
   ]
+  if (result.pretrained !== null) {
+    const { title, place, path } = result.pretrained
+    lines.push(`Pretrained weights: ${title} (${place}: ${path})`)
+  }
   if (result.resumedFromStep > 0) lines.push(`Resumed from step ${result.resumedFromStep}`)
   if (result.validation !== null) {
     const { macroF1, slices, perMaterial } = result.validation
