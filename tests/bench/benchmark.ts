@@ -15,11 +15,15 @@ export interface BenchmarkOptions {
 }
 
 export interface ScoreOptions {
-  steps: number
+  model: 'unet' | 'vgg16-nn'
+  /** Of `vgg16-nn`; `null` means its default. */
+  features: string | null
+  /** `null` means what the preset says. */
+  steps: number | null
   seeds: readonly number[]
   /** Splits to run; all when `null`. */
   splitNames: readonly string[] | null
-  /** What `peers/keras_scores.py` wrote; `null` compares with nothing. */
+  /** What `peers/keras_scores.py` or `peers/feature_scores.py` wrote; `null` compares with nothing. */
   kerasFile: string | null
 }
 

@@ -21,7 +21,9 @@ interface MainOptions {
   minutes: number
   out?: string
   peers?: string[]
-  steps: number
+  model: 'unet' | 'vgg16-nn'
+  features?: string
+  steps?: number
   seeds: string[]
   splits?: string[]
   keras?: string
@@ -40,7 +42,14 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
     .addOption(new Option('--minutes <n>', 'length of the soak').default(60).argParser(Number))
     .option('--out <file>', 'write the JSON to a file as well')
     .addOption(new Option('--peers <names>', 'compare with these only, separated by commas').argParser(list))
-    .addOption(new Option('--steps <n>', 'length of training for scores').default(300).argParser(Number))
+    .addOption(new Option('--model <name>', 'model for scores').choices(['unet', 'vgg16-nn']).default('unet'))
+    .option('--features <set>', 'features of vgg16-nn for scores')
+    .addOption(
+      new Option(
+        '--steps <n>',
+        'length of training for scores; default: 300 for unet, the preset for vgg16-nn',
+      ).argParser(Number),
+    )
     .addOption(new Option('--seeds <list>', 'seeds for scores').default(['1']).argParser(list))
     .addOption(new Option('--splits <names>', 'splits for scores; default: all').argParser(list))
     .option('--keras <file>', 'scores that peers/keras_scores.py wrote, to compare with')
@@ -70,7 +79,9 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
         minutes: options.minutes,
         peerNames: options.peers ?? null,
         scores: {
-          steps: options.steps,
+          model: options.model,
+          features: options.features ?? null,
+          steps: options.steps ?? (options.model === 'unet' ? 300 : null),
           seeds: options.seeds.map(Number),
           splitNames: options.splits ?? null,
           kerasFile: options.keras ?? null,

@@ -9,11 +9,12 @@ import type { BenchmarkResult, Measurement } from './report.ts'
 /** Slices for training and testing by scan folder and stem; `peers/keras_scores.py` reads the same file. */
 type Split = { dataSet: string } & Record<'train' | 'test', Record<string, string[]>>
 
-/** An entry of the file that `peers/keras_scores.py` writes. */
-interface KerasScore {
+/** An entry of the files that `peers/keras_scores.py` and `peers/feature_scores.py` write. */
+interface PeerScore {
   split: string
   recipe: string
-  steps: number
+  /** Of networks; a random forest has none. */
+  steps?: number
   seed: number
   macroF1: number
 }
@@ -25,12 +26,12 @@ const splitsFile = path.join(path.dirname(fileURLToPath(import.meta.url)), 'peer
  * `peers/keras_scores.py`, next to what the same network reaches in Keras with the same labels and number of steps.
  */
 export async function benchmarkScores(options: BenchmarkOptions): Promise<BenchmarkResult> {
-  const { steps, seeds, splitNames, kerasFile } = options.scores
+  const { model, features, steps, seeds, splitNames, kerasFile } = options.scores
   const splits = JSON.parse(readFileSync(splitsFile, 'utf8')) as Record<string, Split>
-  const keras = kerasFile === null ? [] : (JSON.parse(readFileSync(kerasFile, 'utf8')) as KerasScore[])
+  const keras = kerasFile === null ? [] : (JSON.parse(readFileSync(kerasFile, 'utf8')) as PeerScore[])
   const measurements: Measurement[] = []
   const skipped: Record<string, string> = {}
-  const details: Record<string, unknown> = { steps, seeds }
+  const details: Record<string, unknown> = { model, features, steps, seeds }
   for (const name of splitNames ?? Object.keys(splits)) {
     if (!(name in splits)) throw new Error(`expected a split of ${splitsFile}, found ${name}`)
     const data = sharedData(splits[name].dataSet)
@@ -43,10 +44,10 @@ export async function benchmarkScores(options: BenchmarkOptions): Promise<Benchm
     const mine = mean(results.map((result) => numberOf(result, 'macroF1')))
     measurements.push({ what: `${name}, Phasemark`, value: mine, unit: 'macro-F1' })
     measurements.push(
-      ...compareWithKeras(
+      ...compareWithPeers(
         name,
         mine,
-        keras.filter((one) => one.split === name && one.steps === steps),
+        keras.filter((one) => one.split === name && (one.steps === undefined || one.steps === steps)),
       ),
     )
     details[name] = results
@@ -54,16 +55,16 @@ export async function benchmarkScores(options: BenchmarkOptions): Promise<Benchm
   return { benchmark: 'scores', measurements, skipped, details }
 }
 
-function compareWithKeras(name: string, mine: number, scores: readonly KerasScore[]): Measurement[] {
+function compareWithPeers(name: string, mine: number, scores: readonly PeerScore[]): Measurement[] {
   const recipes = [...new Set(scores.map(({ recipe }) => recipe))]
   const rows = recipes.map((recipe) => {
     const values = scores.filter((one) => one.recipe === recipe).map(({ macroF1 }) => macroF1)
     const note = `${values.length} seeds, ${Math.min(...values).toFixed(4)} to ${Math.max(...values).toFixed(4)}`
-    return { what: `${name}, Keras ${recipe}`, value: mean(values), unit: 'macro-F1', note }
+    return { what: `${name}, ${recipe}`, value: mean(values), unit: 'macro-F1', note }
   })
   if (rows.length === 0) return []
   const best = Math.max(...rows.map(({ value }) => value))
-  const difference = { what: `${name}, Phasemark − best of Keras`, value: mine - best, unit: 'macro-F1' }
+  const difference = { what: `${name}, Phasemark − best peer`, value: mine - best, unit: 'macro-F1' }
   return [...rows, { ...difference, bar: { relation: '≥', limit: 0 } }]
 }
 
@@ -83,8 +84,10 @@ async function trainAndScore(
   )
   const command = (argv: readonly string[]) =>
     runCommand(argv, { onProgress: (text) => onProgress(`${name}, seed ${seed}: ${text}`) })
-  const length = ['--max-steps', scores.steps.toString(), '--seed', seed.toString()]
-  const settings = ['--model', 'unet', '--preset', 'standard', '--unlabelled', 'none', ...length]
+  const settings = ['--model', scores.model, '--preset', 'standard', '--unlabelled', 'none']
+  if (scores.features !== null) settings.push('--features', scores.features)
+  if (scores.steps !== null) settings.push('--max-steps', scores.steps.toString())
+  settings.push('--seed', seed.toString())
   await command(['train', ...training.map(images), '--labels', ...labels, ...settings, '--out', run])
   const tested = Object.keys(split.test)
   const truths = tested.map((scan) =>
