@@ -81,6 +81,18 @@ describe('a download', () => {
     expect(server.requests).toHaveLength(4)
   })
 
+  test('goes on when nothing comes any more', async () => {
+    const server = await serve((request, response) => {
+      sendHead(content, request, response)
+      if (request.count === 0) response.write(content.subarray(0, 60_000))
+      else response.end(content.subarray(request.from))
+    })
+    const notes: string[] = []
+    const options = job(server, { silenceMs: 300, onNote: (note) => notes.push(note) })
+    expect(await download(options)).toMatchObject({ downloadedBytes: content.length })
+    expect(notes).toEqual(['connection lost after 60000 of 300000 bytes (nothing came for 0.3 s); going on'])
+  })
+
   test('starts again at a server that knows no ranges', async () => {
     const server = await serve((_, response) => {
       response.writeHead(200, { 'content-length': content.length }).end(content)
@@ -217,6 +229,14 @@ describe('a download fails', () => {
     )
     expect(readFileSync(options.partialFile).equals(content.subarray(0, 70_000))).toBe(true)
     // One that brought something, and four that did not.
+    expect(server.requests).toHaveLength(5)
+  })
+
+  test('when a server without ranges always ends at the same place', async () => {
+    const server = await serve((request, response) => {
+      cutAt(20_000, content, { ...request, from: 0, hasRange: false }, response)
+    })
+    await expect(download(job(server))).rejects.toMatchObject(unavailable(/20000 of 300000 bytes are kept/))
     expect(server.requests).toHaveLength(5)
   })
 

@@ -18,6 +18,8 @@ export interface DownloadOptions extends JobOptions {
   onNote?: (sentence: string) => void
   /** First pause before trying again; it doubles. Default one second. */
   pauseMs?: number
+  /** A connection on which nothing comes for so long is given up, and resumed. Default one minute. */
+  silenceMs?: number
 }
 
 export interface DownloadResult {
@@ -27,11 +29,8 @@ export interface DownloadResult {
   downloadedBytes: number
 }
 
-/** So many tries without a single new byte end the download. */
+/** So many tries in a row without an advance end the download. */
 const fruitlessTries = 4
-
-/** A connection on which nothing comes for so long is given up; it can be resumed. */
-const silenceMs = 60_000
 
 const progressEveryMs = 250
 
@@ -47,13 +46,16 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
   const resumedFromByte = await usableBytes(partialFile, bytes)
   const progress = progressReporter(options)
   let [have, received, tries] = [resumedFromByte, 0, 0]
+  // At a server that always starts from the beginning, only more than ever before is an advance.
+  let most = resumedFromByte
   while (have < bytes) {
     throwIfCancelled(signal)
     const attempt = await tryOnce(options, have, progress)
     received += attempt.received
     have = attempt.have
     if (attempt.lost === null) continue
-    tries = attempt.received > 0 ? 0 : tries + 1
+    tries = have > most ? 0 : tries + 1
+    most = Math.max(most, have)
     // Without a connection from the start it is not worth waiting: somebody is offline.
     if (received === 0 || tries >= fruitlessTries) throw connectionFailed(options, attempt.lost, have)
     options.onNote?.(`connection lost after ${have} of ${bytes} bytes (${attempt.lost}); going on`)
@@ -84,7 +86,7 @@ type ReportProgress = (done: number) => void
 /** One request for what is missing. */
 async function tryOnce(options: DownloadOptions, from: number, progress: ReportProgress): Promise<Attempt> {
   const { signal } = options
-  const watch = watchSilence(signal)
+  const watch = watchSilence(options)
   try {
     const answer = await request(options, from, watch.signal)
     if (answer.status === 416 && from > 0) {
@@ -232,9 +234,9 @@ interface SilenceWatch {
   stop(): void
 }
 
-function watchSilence(signal: AbortSignal | undefined): SilenceWatch {
+function watchSilence({ signal, silenceMs = 60_000 }: DownloadOptions): SilenceWatch {
   const silence = new AbortController()
-  const giveUp = () => silence.abort(new SilenceError())
+  const giveUp = () => silence.abort(new SilenceError(silenceMs))
   let timer = setTimeout(giveUp, silenceMs)
   return {
     signal: signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
@@ -251,20 +253,17 @@ function watchSilence(signal: AbortSignal | undefined): SilenceWatch {
 }
 
 class SilenceError extends Error {
-  readonly code = 'SILENCE'
-  constructor() {
+  constructor(silenceMs: number) {
     super(`nothing came for ${silenceMs / 1000} s`)
   }
 }
 
 /** The reason when an error comes from the network, else `null`. */
 function networkReason(error: unknown): string | null {
-  if (!(error instanceof Error)) return null
   if (error instanceof SilenceError) return error.message
-  // Node's fetch throws a TypeError whose cause is the error of the connection.
-  if (error.name !== 'TypeError') return null
-  const { cause } = error
-  return cause instanceof Error ? cause.message || codeOf(cause) : error.message
+  // Node's fetch throws a TypeError whose cause is the error of the connection; a TypeError without cause is a defect of ours.
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return null
+  return error.cause.message || codeOf(error.cause)
 }
 
 function codeOf(error: Error): string {
