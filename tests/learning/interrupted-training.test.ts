@@ -10,18 +10,18 @@ import { temporaryFolder } from '../unit/volume/temporary-folder.ts'
 import { sampleVolume, writeSample } from './sample-data.ts'
 import { readJson, readMetrics, smallConfig, trainOn, type TrainingRequest } from './small-training.ts'
 
-const overrides = vi.hoisted((): { current: Partial<TrainConfigModule.TrainConfig> } => ({ current: {} }))
+const overrides = vi.hoisted((): { current: Partial<TrainConfigModule.UnetConfig> } => ({ current: {} }))
 
 vi.mock('../../src/main/engine/learning/training/train-config.ts', async (original) => {
   const module = await original<typeof TrainConfigModule>()
-  const trainConfig = (...given: Parameters<typeof module.trainConfig>): TrainConfigModule.TrainConfig => ({
-    ...module.trainConfig(...given),
+  const unetConfig = (...given: Parameters<typeof module.unetConfig>): TrainConfigModule.UnetConfig => ({
+    ...module.unetConfig(...given),
     ...smallConfig,
     baseFilters: 4,
     patchSize: 32,
     ...overrides.current,
   })
-  return { ...module, trainConfig }
+  return { ...module, unetConfig }
 })
 
 /** Scores that validations are to give instead of their own, one after the other. */
@@ -58,7 +58,12 @@ afterEach(() => {
 })
 
 const train = (name: string, request: Partial<TrainingRequest> = {}) =>
-  trainOn({ ...given, out: path.join(scratch, name), choices: { maxSteps: 40, seed: 2 }, ...request })
+  trainOn({
+    ...given,
+    out: path.join(scratch, name),
+    choices: { model: 'unet', maxSteps: 40, seed: 2 },
+    ...request,
+  })
 
 /** Trains until the progress says that `steps` are done, then fires the signal. */
 function trainAndStop(name: string, steps: number, request: Partial<TrainingRequest> = {}) {
@@ -112,7 +117,7 @@ describe('stopped and resumed', () => {
     // A failure in the device stands for the kill: nothing is saved on the way out.
     // Two poolings per step: it happens in step 21.
     const dying = withFailingOperation('MaxPoolGrad', (call) => call === 40, 'the device was lost')
-    const choices = { maxSteps: 40, seed: 2, checkpointSteps: 6 }
+    const choices = { model: 'unet', maxSteps: 40, seed: 2, checkpointSteps: 6 } as const
     await expect(train('killed', { on: dying, choices })).rejects.toThrow('the device was lost')
     const folder = path.join(scratch, 'killed')
     expect(readMetrics(folder)).toHaveLength(20)
@@ -132,13 +137,16 @@ describe('stopped and resumed', () => {
 
   test('stopped while validating, no step is lost from the curve', async () => {
     overrides.current = { validationSteps: 4 }
-    await train('validated', { split: validation, choices: { maxSteps: 12, seed: 2 } })
+    await train('validated', { split: validation, choices: { model: 'unet', maxSteps: 12, seed: 2 } })
     const controller = new AbortController()
     let validations = 0
     script.beforeValidation = () => {
       if (++validations === 2) controller.abort()
     }
-    const request = { split: validation, choices: { maxSteps: 12, seed: 2 } }
+    const request: Partial<TrainingRequest> = {
+      split: validation,
+      choices: { model: 'unet', maxSteps: 12, seed: 2 },
+    }
     await expect(train('validating', { ...request, signal: controller.signal })).rejects.toMatchObject({
       _tag: 'Cancelled',
     })
@@ -151,9 +159,9 @@ describe('stopped and resumed', () => {
     const metrics = path.join(scratch, 'whole', 'metrics.jsonl')
     const [text, { mtimeMs }] = [readFileSync(metrics, 'utf8'), statSync(metrics)]
     for (const request of [
-      { choices: { maxSteps: 40, seed: 3 } },
-      { choices: { maxSteps: 50, seed: 2 } },
-      { choices: { maxSteps: 40, seed: 2, contextSlices: 1 } },
+      { choices: { model: 'unet' as const, maxSteps: 40, seed: 3 } },
+      { choices: { model: 'unet' as const, maxSteps: 50, seed: 2 } },
+      { choices: { model: 'unet' as const, maxSteps: 40, seed: 2, contextSlices: 1 } },
       { split: { trainSlices: [{ first: 0, last: 3 }] } },
     ]) {
       await expect(train('whole', { ...request, resume: true })).rejects.toMatchObject({
@@ -187,7 +195,7 @@ describe('when memory runs out', () => {
       if (call === 4 || call === 5) armed++
       return call === 4 || call === 5
     })
-    const result = await train('memory', { on: short, choices: { maxSteps: 6, seed: 2 } })
+    const result = await train('memory', { on: short, choices: { model: 'unet', maxSteps: 6, seed: 2 } })
     expect(armed).toBe(2)
     expect(result.steps).toBe(6)
     const messages = result.warnings
@@ -202,7 +210,7 @@ describe('when memory runs out', () => {
   })
 
   test('and when a single patch does not fit, the error says so and the checkpoint stays', async () => {
-    const choices = { maxSteps: 20, seed: 2, checkpointSteps: 2 }
+    const choices = { model: 'unet', maxSteps: 20, seed: 2, checkpointSteps: 2 } as const
     const short = withFailingOperation('MaxPoolGrad', (call) => call >= 10)
     await expect(train('no-memory', { on: short, choices })).rejects.toMatchObject({ _tag: 'OutOfMemory' })
     const folder = path.join(scratch, 'no-memory')
@@ -217,7 +225,7 @@ describe('when memory runs out', () => {
 describe('the length of a run', () => {
   test('a time limit sets the length of the schedule, which runs to its end', async () => {
     const minutes = 0.1
-    const result = await train('timed', { choices: { maxMinutes: minutes, seed: 2 } })
+    const result = await train('timed', { choices: { model: 'unet', maxMinutes: minutes, seed: 2 } })
     const { totalSteps } = readJson(scratch, 'timed', 'run.json') as { totalSteps: number | null }
     expect(totalSteps).not.toBeNull()
     expect(result.steps).toBeGreaterThan(12)

@@ -23,11 +23,11 @@ import { readJson, readMetrics, smallConfig, trainOn } from './small-training.ts
 
 vi.mock('../../src/main/engine/learning/training/train-config.ts', async (original) => {
   const module = await original<typeof TrainConfigModule>()
-  const trainConfig = (...given: Parameters<typeof module.trainConfig>): TrainConfigModule.TrainConfig => ({
-    ...module.trainConfig(...given),
+  const unetConfig = (...given: Parameters<typeof module.unetConfig>): TrainConfigModule.UnetConfig => ({
+    ...module.unetConfig(...given),
     ...smallConfig,
   })
-  return { ...module, trainConfig }
+  return { ...module, unetConfig }
 })
 
 const scratch = temporaryFolder('learning')
@@ -92,7 +92,7 @@ describe('dense labels', () => {
       ...given,
       out: run,
       split,
-      choices: { maxSteps: 120, seed: 3 },
+      choices: { model: 'unet', maxSteps: 120, seed: 3 },
       onProgress: ({ stage, done, total }) => {
         stages.add(stage)
         expect(done).toBeLessThanOrEqual(total)
@@ -238,7 +238,7 @@ test('2.5D: neighbouring slices help against noise', async () => {
     ...given,
     out: run,
     split,
-    choices: { maxSteps: 120, contextSlices: 2, seed: 3 },
+    choices: { model: 'unet', maxSteps: 120, contextSlices: 2, seed: 3 },
   })
   expect(readJson(run, 'run.json')).toMatchObject({ config: { contextSlices: 2 } })
   const out = path.join(scratch, 'context-segmentation')
@@ -262,7 +262,7 @@ test('scribbles on three slices of sixteen are enough to beat thresholds', async
     volume: given.volume,
     labels,
     out: run,
-    choices: { maxSteps: 120, seed: 3 },
+    choices: { model: 'unet', maxSteps: 120, seed: 3 },
   })
   expect(result.unlabelled).toEqual({ value: 255, from: 'file' })
   expect(result.validation).toBeNull()

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { ComputeRuntime } from '../../src/main/engine/compute/runtime/load.ts'
-import type { TrainConfig } from '../../src/main/engine/learning/training/train-config.ts'
+import type { UnetConfig } from '../../src/main/engine/learning/training/train-config.ts'
 import { runtime } from '../unit/learning/compute-runtime.ts'
 import { train, type TrainOptions, type TrainResult } from '../../src/main/engine/learning/training/train.ts'
 
 /** A network and patches so small that a hundred steps take seconds; everything else is as the presets say. */
-export const smallConfig: Partial<TrainConfig> = {
+export const smallConfig: Partial<UnetConfig> = {
   baseFilters: 8,
   depth: 2,
   // Learns within the hundred steps that a test can afford, and takes the path of running statistics too.
@@ -38,7 +38,7 @@ export function trainOn({
     inputs: [{ volume, labels }],
     data: { open: {}, labels: unlabelled === undefined ? {} : { unlabelled } },
     split: {},
-    choices: { maxSteps: 20 },
+    choices: { model: 'unet', maxSteps: 20 },
     resume: false,
     ...options,
   })

@@ -4,7 +4,7 @@ import {
   createPatchSampler,
   type PatchSource,
 } from '../../../src/main/engine/learning/patches/patch-sampler.ts'
-import { trainConfig } from '../../../src/main/engine/learning/training/train-config.ts'
+import { unetConfig } from '../../../src/main/engine/learning/training/train-config.ts'
 import { intensityScopeOf } from '../../../src/main/engine/learning/training/training-data.ts'
 import type { VolumeSource } from '../../../src/main/engine/volume/volume-source.ts'
 import { createRandom } from '../../../src/shared/random.ts'
@@ -84,7 +84,7 @@ test('the range of a slice are its percentiles, whatever is not a number left ou
 test('patches of a bright and a dark slice are alike when slices are normalised one by one', async () => {
   const [dark] = noisySlices([0])
   const bright = dark.map((value) => value + 5000)
-  const { augmentation } = trainConfig({}, 'cpu')
+  const { augmentation } = unetConfig({ model: 'unet' }, 'cpu')
   const patchOf = async (image: Uint16Array) => {
     const source: PatchSource = {
       volumes: [{ shape: [height, width], normalisation: 'per-slice', neighbours: (z) => [z] }],

@@ -13,10 +13,8 @@ import {
 } from '../../../src/main/engine/learning/network/network-prediction.ts'
 import type { NetworkSpec } from '../../../src/main/engine/learning/network/network-spec.ts'
 import { mirror } from '../../../src/main/engine/learning/patches/patch-transform.ts'
-import {
-  createSlicePredictor,
-  type SliceInput,
-} from '../../../src/main/engine/learning/prediction/slice-predictor.ts'
+import { createSlicePredictor } from '../../../src/main/engine/learning/prediction/slice-predictor.ts'
+import type { SliceInput } from '../../../src/main/engine/learning/prediction/tile-input.ts'
 import { unetSpec } from '../../../src/main/engine/learning/unet/unet-spec.ts'
 import { expectNoLeak, runtime, withFailingOperation } from './compute-runtime.ts'
 import { sampleImage, sampleNetworkValues } from './sample-network.ts'

@@ -2,7 +2,7 @@ import type { ModelCard, UnetArchitecture } from '../../../src/main/engine/learn
 import { specOf } from '../../../src/main/engine/learning/model/model-package.ts'
 import { parameterCount } from '../../../src/main/engine/learning/network/network-spec.ts'
 import type { RunRecord } from '../../../src/main/engine/learning/runs/run-record.ts'
-import { trainConfig } from '../../../src/main/engine/learning/training/train-config.ts'
+import { unetConfig } from '../../../src/main/engine/learning/training/train-config.ts'
 import type { Material } from '../../../src/shared/materials.ts'
 
 export const sampleMaterials: Material[] = [
@@ -48,7 +48,7 @@ export function sampleRecord(): RunRecord {
     createdAt: '2026-01-02T03:04:05.000Z',
     updatedAt: '2026-01-02T03:04:05.000Z',
     status: 'running',
-    config: trainConfig({ maxSteps: 40 }, 'cpu'),
+    config: unetConfig({ model: 'unet', maxSteps: 40 }, 'cpu'),
     totalSteps: 40,
     dataFingerprint: 'f'.repeat(64),
     data: [
