@@ -3,6 +3,7 @@ import { exitCodes, PhasemarkError, toErrorData, type ErrorData } from '../../..
 import { packageVersion } from '../../engine/package-version.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { infoCommand } from './commands/info.ts'
+import { sampleCommand } from './commands/sample.ts'
 import { segmentCommand } from './commands/segment.ts'
 import { setupCommand } from './commands/setup.ts'
 import { trainCommand } from './commands/train.ts'
@@ -25,6 +26,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     trainCommand,
     segmentCommand,
     evaluateCommand,
+    sampleCommand,
     weightsCommand,
     setupCommand,
   ]) {
