@@ -28,6 +28,20 @@ const partsPerSlice = 7
 /** The part of an {@link EvaluationResult} that follows from the voxels. */
 export type TalliedScores = Omit<EvaluationResult, 'unlabelled' | 'pairs' | 'warnings'>
 
+/** Scores of one slice; `null` where its truth does not define them. */
+export interface SliceMeans {
+  macroF1: number | null
+  accuracy: number | null
+  macroBoundaryF1: number | null
+}
+
+type OverallName = 'macroF1' | 'weightedF1' | 'meanIoU' | 'accuracy' | 'macroBoundaryF1'
+
+/** Intervals of score differences; materials in the order of the tally. */
+export interface DifferenceIntervals extends Record<OverallName, Interval | null> {
+  perMaterial: Record<'f1' | 'iou' | 'boundaryF1', Interval | null>[]
+}
+
 /**
  * Pools slices and turns them into scores. Memory grows by some numbers per slice and material, not with the voxels.
  */
@@ -119,6 +133,54 @@ export class EvaluationTally {
       },
       tolerance: this.tolerance,
       labelledVoxels,
+    }
+  }
+
+  /**
+   * Scores of every slice on its own, in the order in which they were added. Means are over the materials that the truth of
+   * that slice has.
+   */
+  sliceScores(): SliceMeans[] {
+    return this.slices.map((vector) => {
+      const { tallies, boundaries } = this.split(vector)
+      const { macroF1, accuracy } = scoreOverall(tallies)
+      return { macroF1, accuracy, macroBoundaryF1: meanOfDefined(boundaryF1(boundaries)) }
+    })
+  }
+
+  /**
+   * Confidence intervals of the differences between the pooled scores of this and another tally of the same slices and
+   * materials: both sides of a pair are drawn together, so that what makes a slice hard for both cancels.
+   */
+  differenceIntervals(other: EvaluationTally, seed: number): DifferenceIntervals {
+    const count = this.materials.length
+    const width = count * partsPerSlice
+    if (other.slices.length !== this.slices.length || other.materials.length !== count)
+      throw new RangeError(
+        `expected two tallies of the same slices and materials, found ${this.slices.length} and ${other.slices.length} slices`,
+      )
+    const joined = this.slices.map((vector, i) => {
+      const both = new Float64Array(2 * width)
+      both.set(vector)
+      both.set(other.slices[i], width)
+      return both
+    })
+    const intervals = bootstrapIntervals(
+      joined,
+      (counts) => {
+        const mine = this.resampledScores(counts.subarray(0, width))
+        const theirs = this.resampledScores(counts.subarray(width))
+        return mine.map((score, i) => difference(score, theirs[i]))
+      },
+      seed,
+    )
+    return {
+      ...overallIntervals(intervals),
+      perMaterial: this.materials.map((_, k) => ({
+        f1: intervals[overallScores + k],
+        iou: intervals[overallScores + count + k],
+        boundaryF1: intervals[overallScores + 2 * count + k],
+      })),
     }
   }
 
@@ -217,6 +279,10 @@ function countWithin(squared: Float64Array, tolerance: number): number {
   let within = 0
   for (let i = 0; i < squared.length; i++) if (squared[i] >= 0 && squared[i] <= limit) within++
   return within
+}
+
+function difference(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a - b
 }
 
 function ratio(part: number, whole: number): number | null {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes, PhasemarkError, toErrorData, type ErrorData } from '../../../shared/errors.ts'
 import { packageVersion } from '../../engine/package-version.ts'
+import { compareCommand } from './commands/compare.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { infoCommand } from './commands/info.ts'
 import { sampleCommand } from './commands/sample.ts'
@@ -26,6 +27,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     trainCommand,
     segmentCommand,
     evaluateCommand,
+    compareCommand,
     sampleCommand,
     weightsCommand,
     setupCommand,
