@@ -5,6 +5,7 @@ import { compareCommand } from './commands/compare.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { infoCommand } from './commands/info.ts'
 import { sampleCommand } from './commands/sample.ts'
+import { scribbleCommand } from './commands/scribble.ts'
 import { segmentCommand } from './commands/segment.ts'
 import { setupCommand } from './commands/setup.ts'
 import { trainCommand } from './commands/train.ts'
@@ -29,6 +30,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     evaluateCommand,
     compareCommand,
     sampleCommand,
+    scribbleCommand,
     weightsCommand,
     setupCommand,
   ]) {
