@@ -15,10 +15,11 @@ export function randomVgg16(seed: number): Map<string, { shape: readonly number[
       const deviation = Math.sqrt(2 / (9 * inputs)) * (index === 0 ? 0.02 : 1)
       const kernel = Float32Array.from({ length: 9 * inputs * filters }, () => deviation * random.normal())
       const bias = Float32Array.from({ length: filters }, () => 0.1 * random.normal())
-      return [
+      const entries: [string, { shape: readonly number[]; values: Float32Array }][] = [
         [`${name}/kernel`, { shape, values: kernel }],
         [`${name}/bias`, { shape: [filters], values: bias }],
-      ] as const
+      ]
+      return entries
     }),
   )
 }

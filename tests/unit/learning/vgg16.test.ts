@@ -54,10 +54,10 @@ describe('the features of VGG16', () => {
         extractor.dispose()
         return result
       })
-      const expected = golden.features[features]!.flat()
+      const expected = golden.features[features].flat()
       expect(rows).toHaveLength(expected.length)
-      const worst = Math.max(...expected.map((value, i) => Math.abs(value - rows[i]!)))
-      expect(worst / golden.largest[features]!).toBeLessThan(1e-4)
+      const worst = Math.max(...expected.map((value, i) => Math.abs(value - rows[i])))
+      expect(worst / golden.largest[features]).toBeLessThan(1e-4)
     },
   )
 
@@ -118,7 +118,7 @@ describe.each(featureSets)('the whole network with features %s', (features) => {
     extractor.dispose()
     const expected = classify(rows, channels, options, classifier, { mean, deviation })
     const found = probabilities(1e9)
-    const worst = Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)))
+    const worst = Math.max(...found.map((value, i) => Math.abs(value - expected[i])))
     expect(worst).toBeLessThan(1e-4)
     // A constant would agree as well.
     const first = found.filter((_, i) => i % options.materials === 0)
@@ -127,7 +127,7 @@ describe.each(featureSets)('the whole network with features %s', (features) => {
 
   test('gives the same in small tiles as in one piece, features as well', () => {
     const [whole, tiled] = [1e9, 6e5].map((memoryBytes) => probabilities(memoryBytes))
-    expect(Math.max(...whole!.map((value, i) => Math.abs(value - tiled![i]!)))).toBeLessThan(1e-5)
+    expect(Math.max(...whole.map((value, i) => Math.abs(value - tiled[i])))).toBeLessThan(1e-5)
     const voxels = Uint32Array.from({ length: 200 }, () => random.integer(height * width))
     const rows = [1e9, 6e5].map((memoryBytes) => {
       const extractor = createFeatureExtractor(runtime, features, pretrained, memoryBytes)
@@ -135,8 +135,8 @@ describe.each(featureSets)('the whole network with features %s', (features) => {
       extractor.dispose()
       return result
     })
-    const scale = Math.max(...rows[0]!)
-    expect(Math.max(...rows[0]!.map((value, i) => Math.abs(value - rows[1]![i]!))) / scale).toBeLessThan(1e-5)
+    const scale = Math.max(...rows[0])
+    expect(Math.max(...rows[0].map((value, i) => Math.abs(value - rows[1][i]))) / scale).toBeLessThan(1e-5)
   })
 })
 
@@ -159,13 +159,13 @@ function classify(
   for (let row = 0; row < rows.length / channels; row++) {
     let values = Array.from(
       { length: channels },
-      (_, c) => (rows[row * channels + c]! - mean[c]!) / deviation[c]!,
+      (_, c) => (rows[row * channels + c] - mean[c]) / deviation[c],
     )
     for (const name of names) {
       const kernel = layers.get(`${name}/kernel`)!
       const bias = layers.get(`${name}/bias`)!
       const next = Array.from(bias, (start, out) =>
-        values.reduce((sum, value, input) => sum + value * kernel[input * bias.length + out]!, start),
+        values.reduce((sum, value, input) => sum + value * kernel[input * bias.length + out], start),
       )
       values = name === 'logits' ? next : next.map((value) => Math.max(0, value))
     }

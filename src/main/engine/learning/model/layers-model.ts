@@ -37,6 +37,11 @@ export async function toLayersModel(
     )
     return artifacts!
   } finally {
+    // A layer counts how often it was applied, and the model gives back one use of each.
+    for (const node of spec.nodes) {
+      if (node.op === 'convolution' && node.sharedWith !== undefined)
+        model.getLayer(node.sharedWith).dispose()
+    }
     model.dispose()
   }
 }

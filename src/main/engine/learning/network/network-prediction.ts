@@ -46,7 +46,7 @@ export function predictLogits(
   weights: ReadonlyMap<string, Tensor>,
   input: Tensor4D,
 ): Tensor4D {
-  return predictNodes(runtime, ops, spec, weights, input, [spec.nodes.at(-1)!.name])[0]!
+  return predictNodes(runtime, ops, spec, weights, input, [spec.nodes.at(-1)!.name])[0]
 }
 
 /**

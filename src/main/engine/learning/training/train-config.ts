@@ -75,7 +75,7 @@ const vgg16ConfigSchema = z.object({
   maxRows: z.number().int().min(1),
   /** Rows per step. */
   batchRows: z.number().int().min(1),
-  /** Pretrained weights: resume refuses others. */
+  /** Pretrained weights, and a hash of their values: resume refuses others. */
   pretrained: z.object({ id: z.string(), sha256: z.string() }),
   /** When not `null`, VGG16 is trained too, on patches, after its classifier was trained for `classifierSteps`. */
   fineTune: patchSchema.extend({ classifierSteps: z.number().int().min(1) }).nullable(),
@@ -109,8 +109,11 @@ const sizes: Record<DeviceInfo['kind'], Record<Preset, PresetSize>> = {
   },
 }
 
-/** The classifier learns from rows of features in seconds on any device. */
-const classifierSteps: Record<Preset, number> = { quick: 300, standard: 600, overnight: 3000 }
+/**
+ * The classifier learns from rows of features in seconds on any device. More steps fit few labelled slices ever more closely and
+ * do worse on others (docs/training.md).
+ */
+const classifierSteps: Record<Preset, number> = { quick: 100, standard: 200, overnight: 1000 }
 const fineTuneSteps: Record<DeviceInfo['kind'], Record<Preset, number>> = {
   cpu: { quick: 50, standard: 300, overnight: 3000 },
   gpu: { quick: 300, standard: 2000, overnight: 15_000 },
@@ -203,16 +206,16 @@ export function vgg16Config(
     hidden: [64, 64],
     maxRows: 300_000,
     batchRows: 4096,
-    pretrained: { id: pretrained.id, sha256: pretrained.sha256 },
+    pretrained,
     contextSlices: 0,
     intensityScope: choices.intensityScope ?? 'volume',
     ...lengthOf(choices, fineTune ? fineTuneSteps[device][preset] : classifierSteps[preset]),
     learningRate: fineTune ? 1e-4 : 2e-3,
     warmupSteps: 20,
-    weightDecay: 1e-2,
+    weightDecay: fineTune ? 1e-2 : 1,
     diceWeight: fineTune ? 1 : 0,
     averageDecay: 0.97,
-    balance: 0.5,
+    balance: 0.15,
     validationSteps: fineTune ? 100 : null,
     patience: 15,
     fineTune: fineTune

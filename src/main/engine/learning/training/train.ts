@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DeviceInfo } from '../../../../shared/device.ts'
 import { hasTag, PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { Material } from '../../../../shared/materials.ts'
@@ -184,7 +185,17 @@ function configOf(
   device: DeviceInfo['kind'],
   pretrained: PretrainedWeights | null,
 ): TrainConfig {
-  return pretrained === null ? unetConfig(choices, device) : vgg16Config(choices, device, pretrained)
+  if (pretrained === null) return unetConfig(choices, device)
+  return vgg16Config(choices, device, { id: pretrained.id, sha256: tensorsSha256(pretrained) })
+}
+
+/** Of the values alone: the same weights in another file format are the same. */
+function tensorsSha256({ tensors }: PretrainedWeights): string {
+  const hash = createHash('sha256')
+  for (const [name, { values }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(name).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  }
+  return hash.digest('hex')
 }
 
 /** What the user chose, else what the slices suggest. */

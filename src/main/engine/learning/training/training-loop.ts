@@ -1,7 +1,4 @@
 import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
-import type { VolumeWarning } from '../../../../shared/volume.ts'
-import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import type { JobOptions } from '../../job-options.ts'
 import type { Architecture, ModelScore, Pretrained } from '../model/model-card.ts'
 import { saveModelPackage } from '../model/model-package.ts'
 import { parameterCount } from '../network/network-spec.ts'

@@ -51,7 +51,7 @@ function projectionWeights(
   trained: ReadonlyMap<string, Float32Array>,
   { mean, deviation }: Standardisation,
 ): Map<string, Float32Array> {
-  const width = hidden[0]!
+  const width = hidden[0]
   const kernel = trained.get('hidden1/kernel')!
   const scaled = kernel.map((value, i) => value / deviation[Math.floor(i / width)])
   const bias = Float64Array.from(trained.get('hidden1/bias')!)

@@ -83,7 +83,7 @@ function sharesPerMaterial(
   slices.forEach((list, volume) => {
     for (const z of list) {
       const slice = countSlice(volume, z)
-      for (let k = 0; k < materialCount; k++) counts[k]! += slice[k + 1]!
+      for (let k = 0; k < materialCount; k++) counts[k] += slice[k + 1]
     }
   })
   const sum = counts.reduce((a, b) => a + b, 0)
@@ -106,15 +106,15 @@ function drawVoxels(
 ): Uint32Array {
   const candidates: number[][] = kept.map(() => [])
   truth.forEach((label, voxel) => {
-    if (label !== 0 && Number.isFinite(grey[voxel])) candidates[label - 1]!.push(voxel)
+    if (label !== 0 && Number.isFinite(grey[voxel])) candidates[label - 1].push(voxel)
   })
   const drawn = candidates.flatMap((voxels, k) => {
-    const count = Math.ceil(voxels.length * kept[k]!)
+    const count = Math.ceil(voxels.length * kept[k])
     if (count >= voxels.length) return voxels
     // The first steps of a Fisher-Yates shuffle.
     for (let i = 0; i < count; i++) {
       const other = i + random.integer(voxels.length - i)
-      const swapped = voxels[i]!
+      const swapped = voxels[i]
       voxels[i] = voxels[other]!
       voxels[other] = swapped
     }

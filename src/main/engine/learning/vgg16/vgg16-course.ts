@@ -78,7 +78,7 @@ async function trainClassifier(
   steps: number,
   pretrained: PretrainedWeights,
 ): Promise<Float32Array> {
-  const { runtime, job } = options
+  const { job } = options
   const schedule = {
     ...vgg16Config({ model: 'vgg16-nn', maxSteps: steps, seed: config.seed }, 'cpu', config.pretrained),
     features: config.features,
@@ -142,7 +142,7 @@ function rowBatch(
   for (let i = 0; i < count; i++) {
     let target = random.next()
     const material = materials.find(({ odds }) => (target -= odds) < 0) ?? materials.at(-1)!
-    const row = material.rows[random.integer(material.rows.length)]!
+    const row = material.rows[random.integer(material.rows.length)]
     images.set(features.subarray(row * channels, (row + 1) * channels), i * channels)
     chosen[i] = labels[row]!
   }

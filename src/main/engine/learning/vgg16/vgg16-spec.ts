@@ -116,7 +116,7 @@ export function vgg16Spec({ features, hidden, materials }: Vgg16Options): Networ
   const { nodes, taps } = vgg16Features(features)
   const linear = { op: 'convolution', kernel: 1, normalisation: 'none' } as const
   const [first, ...rest] = hidden
-  if (first === undefined) throw new RangeError('vgg16-nn: expected at least one hidden layer, found none')
+  if (hidden.length === 0) throw new RangeError('vgg16-nn: expected at least one hidden layer, found none')
   const parts = taps.map((tap) => {
     const name = projectionName(tap)
     const activation = taps.length === 1 ? ('relu' as const) : ('none' as const)
@@ -125,7 +125,7 @@ export function vgg16Spec({ features, hidden, materials }: Vgg16Options): Networ
     nodes.push({ op: 'upsample', name: `${name}_enlarged`, input: name, factor: tap.factor })
     return `${name}_enlarged`
   })
-  let current = parts[0]!
+  let current = parts[0]
   if (parts.length > 1) {
     nodes.push({ op: 'addition', name: 'hidden1', inputs: parts, activation: 'relu' })
     current = 'hidden1'
