@@ -52,7 +52,7 @@ export async function runBenchmarks(argv: readonly string[]): Promise<number> {
     )
     .addOption(new Option('--seeds <list>', 'seeds for scores').default(['1']).argParser(list))
     .addOption(new Option('--splits <names>', 'splits for scores; default: all').argParser(list))
-    .option('--keras <file>', 'scores that peers/keras_scores.py wrote, to compare with')
+    .option('--keras <file>', 'scores that a script of peers/ wrote, to compare with')
     .parse([...argv], { from: 'user' })
   const options = program.opts<MainOptions>()
   for (const name of program.args) {

@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Tensor } from '@tensorflow/tfjs'
+import type { LayersModel, Tensor, Tensor4D } from '@tensorflow/tfjs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ModelCard, UnetArchitecture } from '../../../src/main/engine/learning/model/model-card.ts'
+import type { Architecture, ModelCard } from '../../../src/main/engine/learning/model/model-card.ts'
 import {
   loadModelPackage,
   saveModelPackage,
   specOf,
 } from '../../../src/main/engine/learning/model/model-package.ts'
+import { parameterLayout } from '../../../src/main/engine/learning/network/parameters.ts'
 import { createSlicePredictor } from '../../../src/main/engine/learning/prediction/slice-predictor.ts'
 import { temporaryFolder } from '../volume/temporary-folder.ts'
 import { expectNoLeakAsync, runtime } from './compute-runtime.ts'
@@ -18,71 +19,97 @@ import { sampleCard, sampleMaterials } from './sample-run.ts'
 
 const { tf } = runtime
 const scratch = temporaryFolder('model-package')
-const architectures: UnetArchitecture[] = [
-  { name: 'unet', contextSlices: 0, baseFilters: 4, depth: 2, normalisation: 'batch' },
-  { name: 'unet', contextSlices: 1, baseFilters: 2, depth: 3, normalisation: 'none' },
+const architectures: [title: string, architecture: Architecture][] = [
+  ['a UNet', { name: 'unet', contextSlices: 0, baseFilters: 4, depth: 2, normalisation: 'batch' }],
+  [
+    'a UNet with neighbouring slices',
+    { name: 'unet', contextSlices: 1, baseFilters: 2, depth: 3, normalisation: 'none' },
+  ],
+  ['VGG16 at one scale', { name: 'vgg16-nn', contextSlices: 0, features: 'block1', hidden: [5] }],
+  [
+    'VGG16 at several scales',
+    { name: 'vgg16-nn', contextSlices: 0, features: 'multi-scale', hidden: [5, 4] },
+  ],
 ]
 
-async function save(folder: string, architecture: UnetArchitecture) {
+async function save(folder: string, architecture: Architecture) {
   const spec = specOf({ architecture, materials: sampleMaterials })
   const values = sampleNetworkValues(spec, 8)
+  if (architecture.name === 'vgg16-nn') {
+    // Its input reaches to ±150: without smaller weights every probability would be 0 or 1, and nothing could differ.
+    const first = parameterLayout(spec).entries.find(({ name }) => name === 'block1_conv1/kernel')!
+    for (let i = first.offset; i < first.offset + first.length; i++) values.parameters[i] *= 0.01
+  }
   const card = await saveModelPackage(runtime, folder, { spec, ...values, card: sampleCard(architecture) })
   return { spec, card, ...values }
 }
 
-describe.each(architectures)(
-  'a package of $normalisation, $contextSlices slices of context',
-  (architecture) => {
-    const folder = path.join(scratch, architecture.normalisation)
+/**
+ * Keras and TensorFlow enlarge between the centres of voxels; the layer of TensorFlow.js with the same name and settings
+ * between their corners. docs/formats.md says so.
+ */
+function enlargeBetweenCentres(model: LayersModel): void {
+  for (const layer of model.layers) {
+    if (layer.getClassName() !== 'UpSampling2D') continue
+    const [factor] = layer.getConfig()['size'] as [number, number]
+    layer.call = (inputs) => {
+      const input = (Array.isArray(inputs) ? inputs[0] : inputs) as Tensor4D
+      return tf.image.resizeBilinear(input, [input.shape[1] * factor, input.shape[2] * factor], false, true)
+    }
+  }
+}
 
-    test('comes back bit by bit, from the package or from the run around it, and leaves no tensors', async () => {
-      const saved = await expectNoLeakAsync(() => save(path.join(folder, 'model'), architecture))
-      for (const given of [path.join(folder, 'model'), folder]) {
-        const loaded = await expectNoLeakAsync(() => loadModelPackage(given))
-        expect(loaded).toEqual(saved)
-      }
-      expect(saved.card).toEqual({ ...sampleCard(architecture), weightsSha256: saved.card.weightsSha256 })
-      const weights = readFileSync(path.join(folder, 'model', 'weights.bin'))
-      expect(createHash('sha256').update(weights).digest('hex')).toBe(saved.card.weightsSha256)
+describe.each(architectures)('a package of %s', (title, architecture) => {
+  const folder = path.join(scratch, title.replaceAll(' ', '-'))
+
+  test('comes back bit by bit, from the package or from the run around it, and leaves no tensors', async () => {
+    const saved = await expectNoLeakAsync(() => save(path.join(folder, 'model'), architecture))
+    for (const given of [path.join(folder, 'model'), folder]) {
+      const loaded = await expectNoLeakAsync(() => loadModelPackage(given))
+      expect(loaded).toEqual(saved)
+    }
+    expect(saved.card).toEqual({ ...sampleCard(architecture), weightsSha256: saved.card.weightsSha256 })
+    const weights = readFileSync(path.join(folder, 'model', 'weights.bin'))
+    expect(createHash('sha256').update(weights).digest('hex')).toBe(saved.card.weightsSha256)
+  })
+
+  test('opens as a TensorFlow.js layers model that gives the same probabilities', async () => {
+    const { spec, parameters, statistics } = await save(path.join(folder, 'layers'), architecture)
+    const [height, width, channels] = [32, 48, 2 * architecture.contextSlices + 1]
+    const images = Array.from({ length: channels }, (_, k) => sampleImage(height, width, k + 1))
+    const normalisation = { method: 'percentile', low: 12_000, high: 30_000 } as const
+    const predictor = createSlicePredictor(runtime, spec, { parameters, statistics, memoryBytes: 1e9 })
+    const ours = predictor.predict(
+      { channels: images, height, width, normalisation },
+      { probabilities: true },
+    )
+    predictor.dispose()
+
+    const model = await tf.loadLayersModel(pathToFileURL(path.join(folder, 'layers', 'model.json')).href)
+    enlargeBetweenCentres(model)
+    const input = Float32Array.from({ length: height * width * channels }, (_, i) => {
+      const grey = images[i % channels][Math.floor(i / channels)]
+      return (2 * (grey - normalisation.low)) / (normalisation.high - normalisation.low) - 1
     })
-
-    test('opens as a TensorFlow.js layers model that gives the same probabilities', async () => {
-      const { spec, parameters, statistics } = await save(path.join(folder, 'layers'), architecture)
-      const [height, width, channels] = [32, 48, 2 * architecture.contextSlices + 1]
-      const images = Array.from({ length: channels }, (_, k) => sampleImage(height, width, k + 1))
-      const normalisation = { method: 'percentile', low: 12_000, high: 30_000 } as const
-      const predictor = createSlicePredictor(runtime, spec, { parameters, statistics, memoryBytes: 1e9 })
-      const ours = predictor.predict(
-        { channels: images, height, width, normalisation },
-        { probabilities: true },
-      )
-      predictor.dispose()
-
-      const model = await tf.loadLayersModel(pathToFileURL(path.join(folder, 'layers', 'model.json')).href)
-      const input = Float32Array.from({ length: height * width * channels }, (_, i) => {
-        const grey = images[i % channels][Math.floor(i / channels)]
-        return (2 * (grey - normalisation.low)) / (normalisation.high - normalisation.low) - 1
-      })
-      const theirs = tf.tidy(() => {
-        const output = model.predict(tf.tensor4d(input, [1, height, width, channels])) as Tensor
-        expect(output.shape).toEqual([1, height, width, sampleMaterials.length])
-        return output.dataSync().slice()
-      })
-      model.dispose()
-      const worst = Math.max(...theirs.map((value, i) => Math.abs(value - ours.probabilities![i])))
-      expect(worst).toBeLessThan(1e-5)
-      // A constant would agree as well.
-      const first = theirs.filter((_, i) => i % 3 === 0)
-      expect(Math.max(...first) - Math.min(...first)).toBeGreaterThan(0.05)
+    const theirs = tf.tidy(() => {
+      const output = model.predict(tf.tensor4d(input, [1, height, width, channels])) as Tensor
+      expect(output.shape).toEqual([1, height, width, sampleMaterials.length])
+      return output.dataSync().slice()
     })
-  },
-)
+    model.dispose()
+    const worst = Math.max(...theirs.map((value, i) => Math.abs(value - ours.probabilities![i])))
+    expect(worst).toBeLessThan(1e-5)
+    // A constant would agree as well.
+    const first = theirs.filter((_, i) => i % 3 === 0)
+    expect(Math.max(...first) - Math.min(...first)).toBeGreaterThan(0.05)
+  })
+})
 
 describe('damaged and hostile packages', () => {
   const good = path.join(scratch, 'good')
   let copies = 0
   beforeAll(async () => {
-    await save(good, architectures[0])
+    await save(good, architectures[0][1])
   })
 
   type Json = Record<string, unknown>
@@ -307,7 +334,7 @@ describe('damaged and hostile packages', () => {
   test('a package whose writing failed is not a model', async () => {
     const folder = path.join(scratch, 'interrupted')
     mkdirSync(path.join(folder, 'card.json'), { recursive: true })
-    await expect(save(folder, architectures[0])).rejects.toThrow()
+    await expect(save(folder, architectures[0][1])).rejects.toThrow()
     rmSync(path.join(folder, 'card.json'), { recursive: true })
     expect(existsSync(path.join(folder, 'weights.bin'))).toBe(true)
     await expect(loadModelPackage(folder)).rejects.toMatchObject({ _tag: 'NotFound' })

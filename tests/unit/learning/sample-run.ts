@@ -1,4 +1,4 @@
-import type { ModelCard, UnetArchitecture } from '../../../src/main/engine/learning/model/model-card.ts'
+import type { Architecture, ModelCard } from '../../../src/main/engine/learning/model/model-card.ts'
 import { specOf } from '../../../src/main/engine/learning/model/model-package.ts'
 import { parameterCount } from '../../../src/main/engine/learning/network/network-spec.ts'
 import type { RunRecord } from '../../../src/main/engine/learning/runs/run-record.ts'
@@ -11,7 +11,7 @@ export const sampleMaterials: Material[] = [
   { index: 3, value: 200, name: 'zirconia', colour: '#009e73' },
 ]
 
-export function sampleCard(architecture: UnetArchitecture): Omit<ModelCard, 'weightsSha256'> {
+export function sampleCard(architecture: Architecture): Omit<ModelCard, 'weightsSha256'> {
   return {
     format: 'phasemark-model',
     version: 1,
