@@ -20,6 +20,8 @@ import { checkOutput, partialPathOf } from '../output/output-guard.ts'
 import { kindOfPlace } from '../output/output-state.ts'
 import { packageVersion } from '../package-version.ts'
 import type { OpenVolumeOptions } from '../volume/open-volume.ts'
+import { renderPictures } from '../report/pictures.ts'
+import { renderReport } from '../report/report.ts'
 import { openComparedRun, type ComparedRun } from './compared-run.ts'
 import { comparisonCsv } from './comparison-csv.ts'
 import {
@@ -33,7 +35,7 @@ import {
 import { describeDataSet, describeModel } from './describe.ts'
 import { writeMappedTruth } from './mapped-truth.ts'
 import { predictAll } from './predict.ts'
-import { scoreSplit } from './score-slices.ts'
+import { openSegmented, scoreSplit } from './score-slices.ts'
 import { groupSlices, splitWarnings, tableWarnings, unionOf } from './slice-groups.ts'
 import { findTrainingSlices } from './training-slices.ts'
 
@@ -64,6 +66,8 @@ export interface CompareOptions extends JobOptions {
 export interface CompareResult {
   out: string
   comparison: string
+  /** One page with tables, plots and pictures. */
+  report: string
   csv: string[]
   /** Relative to `out`. */
   segmentations: string[]
@@ -73,10 +77,11 @@ export interface CompareResult {
 
 /** Marks a folder that a comparison was writing: what was begun and not finished may be begun anew. */
 const markerName = '.phasemark-comparison'
+const reportName = 'report.html'
 
 /**
  * Compares two models on labelled slices: segments them, scores the written segmentations, and leaves `comparison.json`, CSV
- * files and the segmentations in `out`. Everything grows in `OUT.partial`, which gets its name at the end.
+ * files, `report.html` and the segmentations in `out`. Everything grows in `OUT.partial`, which gets its name at the end.
  *
  * Throws `WrongUsage` and `OutputExists` before anything is computed; `NotFound` and `BadInput` for runs and data that cannot be
  * compared; `Cancelled`, `NoSpace`, `OutOfMemory`.
@@ -200,10 +205,7 @@ async function compareOpen(
       const { table, regions: found } = await scoreSplit(dataSet, group, rank === 0, {
         tolerance,
         seed,
-        segmentations: predictions.folders[index].map(({ A, B }) => ({
-          A: path.join(folder, A),
-          B: path.join(folder, B),
-        })),
+        segmentations: placesIn(folder, predictions.folders[index]),
         ...(signal === undefined ? {} : { signal }),
         onSlice: () => {
           done++
@@ -245,16 +247,37 @@ async function compareOpen(
     warnings: onlyOnce(warnings),
   } satisfies Comparison)
   await writeFileAtomic(path.join(folder, 'comparison.json'), `${JSON.stringify(comparison, null, 2)}\n`)
+  onProgress?.({ stage: 'report', done: 0, total: 1, unit: 'pages' })
+  const pictures = await renderPictures(
+    comparison,
+    dataSets,
+    (dataSet) => {
+      const index = dataSets.indexOf(dataSet)
+      return openSegmented(
+        dataSet,
+        placesIn(folder, predictions.folders[index]),
+        groups[index].scored[0].slices,
+      )
+    },
+    signal,
+  )
+  await writeFileAtomic(path.join(folder, reportName), await renderReport(comparison, pictures))
+  onProgress?.({ stage: 'report', done: 1, total: 1, unit: 'pages' })
   const csv = comparisonCsv(comparison)
   for (const [name, text] of Object.entries(csv)) await writeFileAtomic(path.join(folder, name), text)
   return {
     out: options.out,
     comparison: path.join(options.out, 'comparison.json'),
+    report: path.join(options.out, reportName),
     csv: Object.keys(csv).map((name) => path.join(options.out, name)),
     segmentations: predictions.folders.flat().flatMap(({ A, B }) => [A, B]),
     summary: comparison,
     warnings: onlyOnce(warnings),
   }
+}
+
+function placesIn(folder: string, relative: readonly { A: string; B: string }[]): { A: string; B: string }[] {
+  return relative.map(({ A, B }) => ({ A: path.join(folder, A), B: path.join(folder, B) }))
 }
 
 /** The same thing may be noticed for A and for B. */

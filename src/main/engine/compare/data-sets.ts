@@ -14,6 +14,7 @@ import type { JobOptions } from '../job-options.ts'
 import type { LabelSet, LabelSource } from '../labels/label-source.ts'
 import { openLabels } from '../labels/open-labels.ts'
 import type { Normalisation } from '../learning/normalisation.ts'
+import { withCache } from '../volume/cached-source.ts'
 import type { OpenVolumeOptions } from '../volume/open-volume.ts'
 import type { VolumeSource } from '../volume/volume-source.ts'
 import { volumeStatistics } from '../volume/volume-statistics.ts'
@@ -86,7 +87,8 @@ export async function openDataSet(options: OpenDataSetOptions): Promise<OpenData
         ...options.open,
         ...(signal === undefined ? {} : { signal }),
       })
-      sources.push(opened)
+      const sliceBytes = opened.meta.bytes / opened.meta.shape[0]
+      sources.push(withCache(opened, { cacheBytes: sliceBytes * cachedSlices }))
     }
     labels = await openLabels(
       inputs.map((input, index) => ({ path: input.labels, volume: sources[index].meta })),
@@ -122,11 +124,6 @@ export async function openDataSet(options: OpenDataSetOptions): Promise<OpenData
     await close()
     throw error
   }
-}
-
-/** Bytes of slices that a predictor may want again. */
-export function cacheBytesFor(source: VolumeSource): number {
-  return (source.meta.bytes / source.meta.shape[0]) * cachedSlices
 }
 
 function materialsOf(

@@ -20,6 +20,7 @@ export function summariseComparison(result: CompareResult): string {
     ...result.warnings.map(({ message }) => `Warning: ${message}`),
     '',
     `Comparison: ${result.comparison}`,
+    `Report: ${result.report}`,
   ].join('\n')
 }
 
