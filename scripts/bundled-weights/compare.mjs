@@ -2,7 +2,7 @@
 // each, on real data with the splits of tests/bench. Prints a table; see docs/bundled-weights.md.
 //
 //     node scripts/bundled-weights/compare.mjs --data FOLDER --imagenet FOLDER [--weights FOLDER] [--features block1,multi-scale]
-//                                              [--splits battery-1,…] [--seeds 1] [--steps N] [--out FILE]
+//                                              [--splits battery-1,…] [--sets vgg16-imagenet,…] [--seeds 1] [--steps N] [--out FILE]
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     weights: { type: 'string', default: path.join(root, 'models') },
     features: { type: 'string', default: 'block1,multi-scale' },
     splits: { type: 'string', default: Object.keys(splits).join(',') },
+    sets: { type: 'string', default: 'vgg16-imagenet,vgg16-microstructures,vgg16-random' },
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string' },
     out: { type: 'string' },
@@ -46,7 +47,7 @@ try {
   for (const features of options.features.split(','))
     for (const split of options.splits.split(',')) {
       const row = { features, split }
-      for (const set of ['vgg16-imagenet', 'vgg16-microstructures', 'vgg16-random'])
+      for (const set of options.sets.split(','))
         row[set] = mean(options.seeds.split(',').map((seed) => score(splits[split], features, set, seed)))
       rows.push(row)
       console.log(JSON.stringify(row))
@@ -131,7 +132,8 @@ function phasemark(argv) {
 }
 
 function printTable(rows) {
-  console.log('| features | split | ImageNet | bundled | untrained |\n| --- | --- | --- | --- | --- |')
+  const head = ['features', 'split', ...options.sets.split(',')]
+  console.log(`| ${head.join(' | ')} |\n| ${head.map(() => '---').join(' | ')} |`)
   for (const { features, split, ...scores } of rows) {
     const numbers = Object.values(scores).map((value) => value.toFixed(3))
     console.log(`| ${features} | ${split} | ${numbers.join(' | ')} |`)
