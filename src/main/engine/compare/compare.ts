@@ -33,6 +33,7 @@ import {
   type OpenDataSetOptions,
 } from './data-sets.ts'
 import { describeDataSet, describeModel } from './describe.ts'
+import { curvePoints } from './label-curve.ts'
 import { writeMappedTruth } from './mapped-truth.ts'
 import { predictAll } from './predict.ts'
 import { openSegmented, scoreSplit } from './score-slices.ts'
@@ -58,7 +59,7 @@ export interface CompareOptions extends JobOptions {
   tolerance: number
   /** Of intervals and tests. */
   seed: number
-  /** From a study: scores of runs with fewer labels. */
+  /** From a study: scores of its other runs; those of this comparison are added. */
   labelCurve?: readonly CurvePoint[]
   out: string
 }
@@ -220,6 +221,10 @@ async function compareOpen(
       if (rank === 0) regions.push(...found)
       warnings.push(...tableWarnings(table))
     }
+  const models = {
+    A: describeModel(compared.A, predictions.costs.A),
+    B: describeModel(compared.B, predictions.costs.B),
+  }
   const comparison = comparisonSchema.parse({
     format: 'phasemark-comparison',
     version: 1,
@@ -229,10 +234,7 @@ async function compareOpen(
     seed,
     device: { ...runtime.device },
     versions: runtime.versions,
-    models: {
-      A: describeModel(compared.A, predictions.costs.A),
-      B: describeModel(compared.B, predictions.costs.B),
-    },
+    models,
     dataSets: dataSets.map((dataSet, index) =>
       describeDataSet(dataSet, {
         splits: groups[index].all,
@@ -243,7 +245,8 @@ async function compareOpen(
     ),
     tables: [...tables.filter(({ primary }) => primary), ...tables.filter(({ primary }) => !primary)],
     worstRegions: regions,
-    labelCurve: [...(options.labelCurve ?? [])],
+    labelCurve:
+      options.labelCurve === undefined ? [] : [...options.labelCurve, ...curvePoints({ tables, models })],
     warnings: onlyOnce(warnings),
   } satisfies Comparison)
   await writeFileAtomic(path.join(folder, 'comparison.json'), `${JSON.stringify(comparison, null, 2)}\n`)

@@ -261,5 +261,5 @@ function meansByVoxels(points: readonly CurvePoint[]): [voxels: number, mean: nu
 }
 
 function superscript(exponent: number): string {
-  return [...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')
+  return Array.from(String(exponent), (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')
 }

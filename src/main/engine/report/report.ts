@@ -10,7 +10,7 @@ import { micrometresPerUnit, type VoxelSize } from '../../../shared/volume.ts'
 import { badge, labelChart } from './charts.ts'
 import { findings } from './findings.ts'
 import { fontRule } from './font.ts'
-import { bytes, compact, duration, figures, grouped, undefinedMark } from './format.ts'
+import { bytes, compact, duration, figures, grouped, range, score, undefinedMark } from './format.ts'
 import { html, safeColour, trusted, type Html } from './html.ts'
 import type { LayeredPicture, RegionPicture, ReportPictures, SlicePicture } from './pictures.ts'
 import { placeOf, seenUnseenSection, studySection, swatch, tableSection } from './score-sections.ts'
@@ -127,7 +127,9 @@ function caveats(comparison: Comparison): string[] {
   return [
     `The scores rest on these numbers of slices: ${slices.join('; ')}. Intervals and tests speak of the spread between them.`,
     'Neighbouring slices look alike and go wrong together: intervals of densely labelled stacks are too narrow.',
-    'Each model was trained once, with one seed: another seed gives other scores, and the intervals do not hold that.',
+    new Set(comparison.labelCurve.map(({ seed }) => seed)).size > 1
+      ? 'Intervals do not hold the spread between training seeds: see the runs of the study.'
+      : 'Each model was trained once, with one seed: another seed gives other scores, and the intervals do not hold that.',
     'Times and memory are those of the machine named below, with one model at a time.',
   ]
 }
@@ -245,7 +247,12 @@ function regionsSection(regions: readonly RegionPicture[]): Html | null {
 }
 
 function labelCurveSection({ labelCurve }: Comparison): Html | null {
-  const charts = (['seen', 'unseen'] as const).map((dataSet) => {
+  // The two models on one or two data sets are the comparison itself; more than that are other runs of a study.
+  if (new Set(labelCurve.map(({ labelledVoxels, seed }) => `${labelledVoxels} ${seed}`)).size < 2) return null
+  const dataSets = (['seen', 'unseen'] as const).filter((name) =>
+    labelCurve.some(({ dataSet }) => dataSet === name),
+  )
+  const charts = dataSets.map((dataSet) => {
     const chart = labelChart(labelCurve, dataSet)
     return chart === null
       ? null
@@ -254,14 +261,47 @@ function labelCurveSection({ labelCurve }: Comparison): Html | null {
           ${chart}
         </div>`
   })
-  if (charts.every((chart) => chart === null)) return null
+  const hasChart = charts.some((chart) => chart !== null)
+  const rows = [...labelCurve].sort((a, b) => a.labelledVoxels - b.labelledVoxels || a.seed - b.seed)
   return html`<section class="keep">
     <div class="head">
-      <h2>How many labels were needed</h2>
-      <span class="hint">macro-F1 against labelled voxels; marks are runs, lines their mean</span>
+      <h2>${hasChart ? 'How many labels were needed' : 'Runs of the study'}</h2>
+      <span class="hint">macro-F1 of every run of the study; in plots marks are runs, lines their mean</span>
     </div>
-    <div class="lg"><span>${badge('A')} solid line</span><span>${badge('B')} dashed line</span></div>
-    <div class="cols">${charts}</div>
+    ${
+      hasChart &&
+      html`<div class="lg"><span>${badge('A')} solid line</span><span>${badge('B')} dashed line</span></div>
+        <div class="cols">${charts}</div>`
+    }
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th class="t">Labelled voxels</th>
+            <th>Model</th>
+            <th>Seed</th>
+            <th>Data set</th>
+            <th>Split</th>
+            <th>Macro-F1</th>
+            <th>95 % interval</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            ({ model, labelledVoxels, seed, dataSet, split, macroF1, interval }) =>
+              html`<tr>
+                <td class="t">${grouped(labelledVoxels)}</td>
+                <td>${badge(model)}</td>
+                <td>${seed}</td>
+                <td>${dataSet}</td>
+                <td>${split}</td>
+                <td>${score(macroF1)}</td>
+                <td class="ci">${range(interval)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
   </section>`
 }
 

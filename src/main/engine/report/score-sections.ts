@@ -70,7 +70,7 @@ function studyRow({ models }: Comparison, letter: ModelLetter, tables: readonly 
     const [own, other] = [pick(letter), pick(letter === 'A' ? 'B' : 'A')]
     return own !== null && other !== null && own > other
   }
-  const [cost] = costs
+  const cost = costs.at(0)
   return html`<tr>
     <td class="t" style="min-width:0">${badge(letter)}</td>
     <td class="t" style="padding-left:0"><b>${title}</b></td>

@@ -8,6 +8,7 @@ import { sampleCommand } from './commands/sample.ts'
 import { scribbleCommand } from './commands/scribble.ts'
 import { segmentCommand } from './commands/segment.ts'
 import { setupCommand } from './commands/setup.ts'
+import { studyCommand } from './commands/study.ts'
 import { trainCommand } from './commands/train.ts'
 import { weightsCommand } from './commands/weights.ts'
 import { printJson } from './progress-display.ts'
@@ -29,6 +30,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     segmentCommand,
     evaluateCommand,
     compareCommand,
+    studyCommand,
     sampleCommand,
     scribbleCommand,
     weightsCommand,

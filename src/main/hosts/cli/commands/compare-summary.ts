@@ -9,19 +9,24 @@ import { formatDuration } from '../progress-display.ts'
 
 /** The comparison for people: per table the worst material first, then what it cost, then where the files are. */
 export function summariseComparison(result: CompareResult): string {
-  const { summary } = result
   return [
-    ...modelLetters.map(
-      (letter) => `${letter}: ${summary.models[letter].title} (${summary.models[letter].path})`,
-    ),
-    ...summary.tables.flatMap(tableLines),
-    '',
-    ...costLines(summary),
+    ...comparisonLines(result.summary),
     ...result.warnings.map(({ message }) => `Warning: ${message}`),
     '',
     `Comparison: ${result.comparison}`,
     `Report: ${result.report}`,
   ].join('\n')
+}
+
+/** Both models, their scores and what they cost. */
+export function comparisonLines(comparison: Comparison): string[] {
+  const { models, tables } = comparison
+  return [
+    ...modelLetters.map((letter) => `${letter}: ${models[letter].title} (${models[letter].path})`),
+    ...tables.flatMap(tableLines),
+    '',
+    ...costLines(comparison),
+  ]
 }
 
 function tableLines(table: ComparisonTable): string[] {
