@@ -61,7 +61,6 @@ const materialScoresSchema = z.object({
     .nullable(),
   confidence: z.object({ f1: interval, iou: interval, boundaryF1: interval }),
 })
-export type MaterialComparisonScores = z.infer<typeof materialScoresSchema>
 
 const modelScoresSchema = z.object({
   ...overallShape,
@@ -90,7 +89,6 @@ const pairedTestSchema = z.object({
   resamples: z.number().nullable(),
   pairs: z.number(),
 })
-export type PairedTestResult = z.infer<typeof pairedTestSchema>
 
 /** A minus B throughout: positive means that A is better. */
 const differenceSchema = z.object({
@@ -122,7 +120,6 @@ const sliceScoreSchema = z.object({
   A: z.object({ macroF1: score, accuracy: score, macroBoundaryF1: score }),
   B: z.object({ macroF1: score, accuracy: score, macroBoundaryF1: score }),
 })
-export type SliceComparison = z.infer<typeof sliceScoreSchema>
 
 const tableSchema = z.object({
   dataSet: z.enum(['seen', 'unseen']),
