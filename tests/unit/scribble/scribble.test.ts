@@ -176,7 +176,7 @@ describe('refused', () => {
   })
 })
 
-test('leaves no output behind under its name when it is stopped', async () => {
+test('leaves nothing behind when it is stopped', async () => {
   const { labels } = tomogram()
   const controller = new AbortController()
   const options = optionsFor(labels, {
@@ -186,5 +186,6 @@ test('leaves no output behind under its name when it is stopped', async () => {
     },
   })
   await expect(scribble(options)).rejects.toMatchObject({ _tag: 'Cancelled' })
-  expect(contentOf(options.out)).toEqual({ [options.out]: 'missing' })
+  for (const place of [options.out, `${options.out}.partial`])
+    expect(contentOf(place)).toEqual({ [place]: 'missing' })
 })

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { badInput, PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { Material } from '../../../../shared/materials.ts'
@@ -11,7 +12,7 @@ import {
 } from '../../../../shared/volume.ts'
 import { writeFileAtomic } from '../../files/atomic-file.ts'
 import type { JobOptions } from '../../job-options.ts'
-import { checkOutput } from '../../output/output-guard.ts'
+import { checkOutput, partialPathOf } from '../../output/output-guard.ts'
 import { openVolumeWriter, type VolumeWriter } from '../../output/volume-writer.ts'
 import { packageVersion } from '../../package-version.ts'
 import { openVolume, type OpenVolumeOptions } from '../../volume/open-volume.ts'
@@ -145,7 +146,7 @@ async function scribbleOn(
     description: [`phasemark-scribbles=${JSON.stringify(recipe)}`],
     resume: false,
   })
-  await writeAll(writer, async () => {
+  await writeAll(writer, out, async () => {
     for (const [done, z] of slices.entries()) {
       throwIfCancelled(signal)
       const dense = await source.readSlice(z, signal === undefined ? {} : { signal })
@@ -183,13 +184,14 @@ async function scribbleOn(
   return result
 }
 
-/** Runs `work`, then names the output; what is unfinished is kept apart when it fails. */
-async function writeAll(writer: VolumeWriter, work: () => Promise<void>): Promise<void> {
+/** Runs `work`, then names the output. What is unfinished is removed when it fails: drawing anew takes seconds. */
+async function writeAll(writer: VolumeWriter, out: string, work: () => Promise<void>): Promise<void> {
   try {
     await work()
     await writer.close()
   } catch (error) {
     await writer.abort()
+    await rm(partialPathOf(out), { recursive: true, force: true })
     throw error
   }
 }
