@@ -13,10 +13,14 @@ export function findings(comparison: Comparison): Html[] {
   const tables = (['seen', 'unseen'] as const)
     .map((dataSet) => primaryTable(comparison, dataSet))
     .filter((table) => table !== null)
-  return [...tables.flatMap(tableFindings), ...generalisation(comparison), ...speed(comparison)]
+  return [
+    ...tables.flatMap((table) => tableFindings(comparison, table)),
+    ...generalisation(comparison),
+    ...speed(comparison),
+  ]
 }
 
-function tableFindings(table: ComparisonTable): Html[] {
+function tableFindings({ dataSets }: Comparison, table: ComparisonTable): Html[] {
   const { difference, models, dataSet, slices } = table
   const found: Html[] = [
     verdict(
@@ -32,9 +36,12 @@ function tableFindings(table: ComparisonTable): Html[] {
     .filter(({ f1, confidence }) => f1 !== null && isCertain(confidence.f1))
     .sort((a, b) => Math.abs(b.f1!) - Math.abs(a.f1!))
   const strongest = materials.at(0)
+  const map = dataSets.find(({ kind }) => kind === dataSet)?.materialMap?.entries ?? []
+  const others = map.filter(({ target, name }) => target?.value === strongest?.id && name !== target?.name)
+  const alias = others.length === 0 ? '' : ` (there: ${others.map(({ name }) => name).join(', ')})`
   if (strongest !== undefined)
     found.push(
-      html`<b>${strongest.f1! > 0 ? 'A' : 'B'} finds ${strongest.name} better</b> by
+      html`<b>${strongest.f1! > 0 ? 'A' : 'B'} finds ${strongest.name}${alias} better</b> by
         ${Math.abs(strongest.f1!).toFixed(3)} F1 (${dataSet}): the largest difference of a single material.`,
     )
   found.push(

@@ -66,24 +66,22 @@ export function studySection(comparison: Comparison): Html {
 
 function studyRow({ models }: Comparison, letter: ModelLetter, tables: readonly ComparisonTable[]): Html {
   const { title, parameters, training, costs } = models[letter]
-  const isBest = (pick: (of: ModelLetter) => number | null) => {
-    const [own, other] = [pick(letter), pick(letter === 'A' ? 'B' : 'A')]
-    return own !== null && other !== null && own > other
-  }
+  // Nothing is set off that the paired interval does not tell apart.
+  const isBest = (interval: readonly [number, number] | null) => betterModel(interval) === letter
   const cost = costs.at(0)
   return html`<tr>
     <td class="t" style="min-width:0">${badge(letter)}</td>
     <td class="t" style="padding-left:0"><b>${title}</b></td>
-    ${tables.map(({ models: scores }) => {
+    ${tables.map(({ models: scores, difference }) => {
       const { macroF1, confidence } = scores[letter]
       return html`<td>
-        <span class="${isBest((of) => scores[of].macroF1) ? 'big' : ''}">${percent(macroF1)} %</span
+        <span class="${isBest(difference.confidence.macroF1) ? 'big' : ''}">${percent(macroF1)} %</span
         ><br /><span class="ci">${interval(confidence.macroF1)}</span>
       </td>`
     })}
-    ${tables.map(({ models: scores }) => {
+    ${tables.map(({ models: scores, difference }) => {
       const { macroBoundaryF1, confidence } = scores[letter]
-      return html`<td class="${isBest((of) => scores[of].macroBoundaryF1) ? 'best' : ''}">
+      return html`<td class="${isBest(difference.confidence.macroBoundaryF1) ? 'best' : ''}">
         ${score(macroBoundaryF1)}<br /><span class="ci">${range(confidence.macroBoundaryF1)}</span><br /><span
           class="ci"
           >precision ${score(meanBoundaryPrecision(scores[letter]))}</span
@@ -103,6 +101,13 @@ function studyRow({ models }: Comparison, letter: ModelLetter, tables: readonly 
       >
     </td>
   </tr>`
+}
+
+/** The model that the interval of A − B calls better; `null` when it holds zero. */
+function betterModel(interval: readonly [number, number] | null): ModelLetter | null {
+  if (interval === null) return null
+  if (interval[0] > 0) return 'A'
+  return interval[1] < 0 ? 'B' : null
 }
 
 function interval(values: readonly [number, number] | null): string {
@@ -200,28 +205,21 @@ function materialTable(dataSet: ComparedDataSet, table: ComparisonTable): Html {
     </thead>
     ${order.map((k) => {
       const { name, colour, support, id } = table.models.A.perMaterial[k]
-      const better = (
-        pick: (material: ComparisonTable['models']['A']['perMaterial'][number]) => number | null,
-        letter: ModelLetter,
-      ) => {
-        const [own, other] = [
-          pick(table.models[letter].perMaterial[k]),
-          pick(table.models[letter === 'A' ? 'B' : 'A'].perMaterial[k]),
-        ]
-        return own !== null && other !== null && own > other ? 'best' : ''
-      }
+      const certain = table.difference.perMaterial[k].confidence
       return html`<tbody>
         ${modelLetters.map((letter, row) => {
           const material = table.models[letter].perMaterial[k]
           return html`<tr class="${row === 1 ? 'last' : ''}">
             ${row === 0 && html`<td class="t span" rowspan="2">${swatch(colour)}${name}${mappedFrom(dataSet, id)}<br /><span class="hint">${grouped(support)} voxels</span></td>`}
             <td>${badge(letter)}</td>
-            <td class="${better(({ f1 }) => f1, letter)}">${score(material.f1)}</td>
+            <td class="${betterModel(certain.f1) === letter ? 'best' : ''}">${score(material.f1)}</td>
             <td class="p">${intervalPlot(letter, material.f1, material.confidence.f1, f1Axis)}</td>
             <td>${score(material.iou)}</td>
             <td>${score(material.precision)}</td>
             <td>${score(material.recall)}</td>
-            <td class="${better(({ boundaryF1 }) => boundaryF1, letter)}">${score(material.boundaryF1)}</td>
+            <td class="${betterModel(certain.boundaryF1) === letter ? 'best' : ''}">
+              ${score(material.boundaryF1)}
+            </td>
             <td class="p">
               ${intervalPlot(letter, material.boundaryF1, material.confidence.boundaryF1, boundaryAxis)}
             </td>
