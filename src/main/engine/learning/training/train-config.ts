@@ -110,10 +110,13 @@ const sizes: Record<DeviceInfo['kind'], Record<Preset, PresetSize>> = {
 }
 
 /**
- * The classifier learns from rows of features in seconds on any device. More steps fit few labelled slices ever more closely and
- * do worse on others (docs/training.md).
+ * The classifier learns from rows of features in seconds on any device. More steps fit the many features
+ * of several scales ever more closely to few labelled slices and do worse on others (docs/training.md).
  */
-const classifierSteps: Record<Preset, number> = { quick: 100, standard: 200, overnight: 1000 }
+const classifierSteps: Record<FeatureSet, Record<Preset, number>> = {
+  block1: { quick: 300, standard: 1000, overnight: 3000 },
+  'multi-scale': { quick: 100, standard: 200, overnight: 600 },
+}
 const fineTuneSteps: Record<DeviceInfo['kind'], Record<Preset, number>> = {
   cpu: { quick: 50, standard: 300, overnight: 3000 },
   gpu: { quick: 300, standard: 2000, overnight: 15_000 },
@@ -198,18 +201,19 @@ export function vgg16Config(
   pretrained: Vgg16Config['pretrained'],
 ): Vgg16Config {
   const preset = choices.preset ?? 'standard'
+  const features = choices.features ?? 'multi-scale'
   const fineTune = choices.fineTune === true
   return {
     model: 'vgg16-nn',
     preset,
-    features: choices.features ?? 'multi-scale',
+    features,
     hidden: [64, 64],
     maxRows: 300_000,
     batchRows: 4096,
     pretrained,
     contextSlices: 0,
     intensityScope: choices.intensityScope ?? 'volume',
-    ...lengthOf(choices, fineTune ? fineTuneSteps[device][preset] : classifierSteps[preset]),
+    ...lengthOf(choices, fineTune ? fineTuneSteps[device][preset] : classifierSteps[features][preset]),
     learningRate: fineTune ? 1e-4 : 2e-3,
     warmupSteps: 20,
     weightDecay: fineTune ? 1e-2 : 1,
@@ -219,7 +223,7 @@ export function vgg16Config(
     validationSteps: fineTune ? 100 : null,
     patience: 15,
     fineTune: fineTune
-      ? { patchSize: 256, batchSize: 4, augmentation, classifierSteps: classifierSteps.standard }
+      ? { patchSize: 256, batchSize: 4, augmentation, classifierSteps: classifierSteps[features].standard }
       : null,
   }
 }

@@ -13,6 +13,8 @@ import { pretrainedName, vgg16Features, type FeatureSet, type FeatureTap } from 
 export interface FeatureExtractor {
   /** Features per voxel. */
   readonly channels: number
+  /** Where they come from, in the order of the features. */
+  readonly taps: readonly FeatureTap[]
   /**
    * @param voxels positions `y × width + x` in the slice
    * @returns `[voxel, feature]` in C order, in the order of `voxels`
@@ -72,6 +74,7 @@ export function createFeatureExtractor(
 
   return {
     channels,
+    taps,
     rows: (slice, voxels, signal) => {
       const paddedHeight = Math.ceil(slice.height / stride) * stride
       const paddedWidth = Math.ceil(slice.width / stride) * stride

@@ -4,15 +4,17 @@ import type { JobOptions } from '../../job-options.ts'
 import { normalisationFor, type VolumeNormalisation } from '../normalisation.ts'
 import type { TrainingData } from '../training/training-data.ts'
 import type { FeatureExtractor } from './feature-rows.ts'
+import type { FeatureTap } from './vgg16-spec.ts'
 
 /** Labelled voxels as the classifier learns from them: their features, and what they are. */
 export interface TrainingRows {
-  /** `[row, feature]` in C order, each feature with mean 0 and deviation 1 over all rows. */
+  /** `[row, feature]` in C order, each feature with mean 0 over all rows and the deviation of {@link coarseness}. */
   features: Float32Array
   /** Material index of each row, 1…K. */
   labels: Uint8Array
-  /** Per feature, before standardisation. */
+  /** What was subtracted from each feature. */
   mean: Float32Array
+  /** By what each feature was divided then. */
   deviation: Float32Array
   /** Rows of each material that is labelled, and the odds of drawing it. */
   materials: readonly { rows: Uint32Array; odds: number }[]
@@ -68,10 +70,16 @@ export async function collectTrainingRows(
   }
   return joinRows(
     parts,
-    extractor.channels,
+    extractor.taps,
     share.map(({ odds }) => odds),
   )
 }
+
+/**
+ * Features that see more voxels vary less from place to place, so that a few labelled slices show few of their values and a
+ * classifier learns them by heart. They come in smaller, which makes it lean on the finer ones first (docs/training.md).
+ */
+const coarseness = ({ factor }: FeatureTap): number => factor ** -0.4
 
 /** Labelled voxels of each material (index − 1) and the odds with which it shall be seen. */
 function sharesPerMaterial(
@@ -125,10 +133,14 @@ function drawVoxels(
 
 function joinRows(
   parts: { features: Float32Array; labels: Uint8Array }[],
-  channels: number,
+  taps: readonly FeatureTap[],
   odds: readonly number[],
 ): TrainingRows {
   const count = parts.reduce((sum, part) => sum + part.labels.length, 0)
+  const scales = Float32Array.from(
+    taps.flatMap((tap) => new Array<number>(tap.channels).fill(coarseness(tap))),
+  )
+  const channels = scales.length
   const features = new Float32Array(count * channels)
   const labels = new Uint8Array(count)
   let row = 0
@@ -147,14 +159,15 @@ function joinRows(
     })
     return found === 0 ? [] : [{ rows: rows.slice(0, found), odds: share }]
   })
-  return { features, labels, materials, ...standardise(features, channels) }
+  return { features, labels, materials, ...standardise(features, scales) }
 }
 
-/** Takes each feature to mean 0 and deviation 1, in place. A feature that never changes becomes 0. */
+/** Takes each feature to mean 0 and the deviation in `scales`, in place. A feature that never changes becomes 0. */
 function standardise(
   features: Float32Array,
-  channels: number,
+  scales: Float32Array,
 ): { mean: Float32Array; deviation: Float32Array } {
+  const channels = scales.length
   const rows = features.length / channels
   const sums = new Float64Array(channels)
   const squares = new Float64Array(channels)
@@ -168,7 +181,7 @@ function standardise(
   const mean = Float32Array.from(sums, (sum) => sum / rows)
   const deviation = Float32Array.from(squares, (square, channel) => {
     const variance = square / rows - (sums[channel] / rows) ** 2
-    return variance > 0 ? Math.sqrt(variance) : 1
+    return (variance > 0 ? Math.sqrt(variance) : 1) / scales[channel]
   })
   for (let i = 0; i < features.length;) {
     for (let channel = 0; channel < channels; channel++, i++) {
