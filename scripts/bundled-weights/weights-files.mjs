@@ -1,6 +1,6 @@
 // Files of the training: its state between two runs, and the finished weights with the technical part of their card.
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { decodeTensors, encodeTensors, writeFileAtomic } from './engine.mjs'
 import { inputScale } from './network.mjs'
@@ -39,6 +39,7 @@ export async function writeWeights(folder, vector, layout, { id = bundled, seed,
   }
   const metadata = { id, licence: 'MIT', seed: String(seed), steps: String(steps) }
   const bytes = encodeTensors({ tensors, metadata }, shapes)
+  mkdirSync(folder, { recursive: true })
   const file = path.join(folder, `${id}.safetensors`)
   await writeFileAtomic(path.resolve(file), bytes)
   const card = path.join(folder, `${id}.json`)
