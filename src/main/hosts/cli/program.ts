@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { exitCodes, PhasemarkError, toErrorData, type ErrorData } from '../../../shared/errors.ts'
 import { packageVersion } from '../../engine/package-version.ts'
 import { compareCommand } from './commands/compare.ts'
+import { demoCommand } from './commands/demo.ts'
 import { evaluateCommand } from './commands/evaluate.ts'
 import { infoCommand } from './commands/info.ts'
 import { sampleCommand } from './commands/sample.ts'
@@ -25,6 +26,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(phasemark <command> --help shows what is possible)')
     .addHelpText('after', exitCodeHelp)
   for (const command of [
+    demoCommand,
     infoCommand,
     trainCommand,
     segmentCommand,
