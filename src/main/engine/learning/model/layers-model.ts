@@ -1,6 +1,6 @@
 import type { io, LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { batchNormalisationEpsilon } from '../network/native-ops.ts'
+import { batchNormalisationEpsilon } from '../network/network-operations.ts'
 import { channelsOf, imagenetMeans, type NetworkSpec } from '../network/network-spec.ts'
 
 /**

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { ComputeRuntime } from '../../compute/runtime/load.ts'
+import {
+  dataTypes,
+  savedModelTag,
+  type GraphBuilder,
+  type GraphShape,
+  type GraphTensor,
+} from './graph-builder.ts'
+
+/** A value on its way into a graph, in C order; kept. */
+export interface Feed {
+  values: Float32Array | Int32Array | Uint8Array
+  shape: GraphShape
+}
+
+/**
+ * A graph that TensorFlow has loaded and optimised: operations are fused, buffers reused, and the state of its variables stays
+ * on the device.
+ */
+export interface GraphSession {
+  /**
+   * Computes `fetches` and whatever they need. The first run with a new set of fetches takes longer: TensorFlow optimises the
+   * graph for it. Returns float32 or int32 values in C order.
+   *
+   * @throws Error with TensorFlow's words when an operation fails
+   */
+  run(feeds: ReadonlyMap<GraphTensor, Feed>, fetches: readonly GraphTensor[]): (Float32Array | Int32Array)[]
+  /** Releases the graph and all its variables. */
+  dispose(): void
+}
+
+/**
+ * Loads a graph. The addon reads graphs from files only, so it goes through a private temporary folder that is gone when this
+ * returns.
+ */
+export function openSession({ backend }: ComputeRuntime, graph: GraphBuilder): GraphSession {
+  const { binding } = backend
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'phasemark-graph-'))
+  let session: number
+  try {
+    writeFileSync(path.join(folder, 'saved_model.pb'), graph.toSavedModel())
+    session = binding.loadSavedModel(folder, savedModelTag)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return {
+    run: (feeds, fetches) => {
+      const held: number[] = []
+      try {
+        for (const { values, shape } of feeds.values()) {
+          held.push(binding.createTensor([...shape], typeOf(values), values))
+        }
+        const inputs = [...held]
+        const outputs = binding.runSavedModel(session, inputs, [...feeds.keys()].join(','), fetches.join(','))
+        held.push(...outputs.map(({ id }) => id))
+        return outputs.map(({ id }) => binding.tensorDataSync(id) as Float32Array | Int32Array)
+      } finally {
+        for (const id of held) binding.deleteTensor(id)
+      }
+    },
+    dispose: () => binding.deleteSavedModel(session),
+  }
+}
+
+function typeOf(values: Feed['values']): number {
+  if (values instanceof Float32Array) return dataTypes.float32
+  return values instanceof Int32Array ? dataTypes.int32 : dataTypes.uint8
+}
