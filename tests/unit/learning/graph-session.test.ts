@@ -134,6 +134,14 @@ test('no file is left behind, whether loading succeeds or not', () => {
   expect(memory().sessions).toBe(0)
 })
 
+test('without a place for temporary files the error names it', () => {
+  const missing = path.join(scratch, 'missing')
+  vi.stubEnv('TMPDIR', missing)
+  expect(() => openSession(runtime, countingGraph().graph)).toThrow(
+    expect.objectContaining({ _tag: 'NotWritable', fields: { path: missing } }),
+  )
+})
+
 test('a run that fails says why, leaves no tensor and does not harm the next', () => {
   const { graph, input, begin, doubled, total } = countingGraph()
   const session = openSession(runtime, graph)

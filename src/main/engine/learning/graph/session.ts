@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
+import { writeError } from '../../files/write-error.ts'
 import {
   dataTypes,
   savedModelTag,
@@ -35,17 +36,14 @@ export interface GraphSession {
 /**
  * Loads a graph. The addon reads graphs from files only, so it goes through a private temporary folder that is gone when this
  * returns.
+ *
+ * @throws `NoSpace` or `NotWritable` when there is no room for that; Error with TensorFlow's words when it refuses the graph
  */
 export function openSession({ backend }: ComputeRuntime, graph: GraphBuilder): GraphSession {
   const { binding } = backend
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'phasemark-graph-'))
-  let session: number
-  try {
-    writeFileSync(path.join(folder, 'saved_model.pb'), graph.toSavedModel())
-    session = binding.loadSavedModel(folder, savedModelTag)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const session = inTemporaryFile(graph.toSavedModel(), (folder) =>
+    binding.loadSavedModel(folder, savedModelTag),
+  )
   return {
     run: (feeds, fetches) => {
       const held: number[] = []
@@ -62,6 +60,21 @@ export function openSession({ backend }: ComputeRuntime, graph: GraphBuilder): G
       }
     },
     dispose: () => binding.deleteSavedModel(session),
+  }
+}
+
+function inTemporaryFile<T>(savedModel: Uint8Array, use: (folder: string) => T): T {
+  let folder: string | null = null
+  try {
+    try {
+      folder = mkdtempSync(path.join(os.tmpdir(), 'phasemark-graph-'))
+      writeFileSync(path.join(folder, 'saved_model.pb'), savedModel)
+    } catch (error) {
+      throw writeError(os.tmpdir(), error)
+    }
+    return use(folder)
+  } finally {
+    if (folder !== null) rmSync(folder, { recursive: true, force: true })
   }
 }
 
