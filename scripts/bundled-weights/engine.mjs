@@ -7,10 +7,8 @@ const part = (name) => import(new URL(`../../dist/${name}.js`, import.meta.url).
 
 export const { createRandom } = await part('shared/random')
 export const { createLatticeField } = await part('main/engine/sample/lattice-field')
-export const { createNativeOps } = await part('main/engine/learning/network/native-ops')
 export const { imagenetMeans } = await part('main/engine/learning/network/network-spec')
 export const parameters = await part('main/engine/learning/network/parameters')
-export const { adamWStep } = await part('main/engine/learning/training/optimiser')
 export const { learningRateAt } = await part('main/engine/learning/training/schedule')
 export const { loadComputeRuntime } = await part('main/engine/compute/runtime/load')
 export const { writeFileAtomic } = await part('main/engine/files/atomic-file')

@@ -1,5 +1,6 @@
 // The four convolutions of VGG16 that are trained, forwards and backwards, and the objective.
-import { createNativeOps, imagenetMeans } from './engine.mjs'
+import { createOperations } from './eager.mjs'
+import { imagenetMeans } from './engine.mjs'
 import { ridge } from './ridge.mjs'
 
 /** Convolutions in order; a 2 × 2 maximum stands between the blocks. */
@@ -49,7 +50,7 @@ export function toInput(grey) {
  */
 export function objective(runtime, weights, pictures, edge) {
   const { tf } = runtime
-  const ops = createNativeOps(runtime)
+  const ops = createOperations(runtime)
   const input = tf.tensor4d(joinInputs(pictures), [pictures.length, edge, edge, 3])
   const outputs = [input]
   const forward = (name, source) => {

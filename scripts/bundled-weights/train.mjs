@@ -6,13 +6,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import {
-  adamWStep,
-  learningRateAt,
-  loadComputeRuntime,
-  parameters as layouts,
-  writeFileAtomic,
-} from './engine.mjs'
+import { adamWStep, decayMask, joinVector, splitVector } from './eager.mjs'
+import { learningRateAt, loadComputeRuntime, parameters as layouts, writeFileAtomic } from './engine.mjs'
 import { objective, vggSpec } from './network.mjs'
 import { createPicture } from './pictures.mjs'
 import { decodeState, encodeState, writeWeights } from './weights-files.mjs'
@@ -42,7 +37,7 @@ const names = ['parameters', 'firstMoment', 'secondMoment', 'average']
 const runtime = await loadComputeRuntime()
 const { tf } = runtime
 const layout = layouts.parameterLayout(vggSpec)
-const decay = tf.tensor1d(layouts.decayMask(vggSpec))
+const decay = tf.tensor1d(decayMask(layout))
 
 const { step: first, vectors } = startingPoint()
 let state = Object.fromEntries(names.map((name) => [name, tf.tensor1d(vectors[name])]))
@@ -52,14 +47,14 @@ const recent = { block1: [], joined: [] }
 for (let step = first + 1; step <= steps; step++) {
   const pictures = Array.from({ length: batch }, (_, i) => createPicture(seed, (step - 1) * batch + i, edge))
   const { next, block1, joined } = tf.tidy(() => {
-    const weights = layouts.splitVector(runtime, state.parameters, layout)
+    const weights = splitVector(runtime, state.parameters, layout)
     const result = objective(runtime, weights, pictures, edge)
-    const gradient = layouts.joinVector(runtime, result.gradients, layout)
+    const gradient = joinVector(runtime, result.gradients, layout)
     const learningRate = learningRateAt(step, steps, rate)
     const update = adamWStep(runtime, state, gradient, decay, learningRate, step, optimiser)
     const kept = Math.min(averageDecay, step / (step + 10))
-    const average = state.average.mul(kept).add(update.state.parameters.mul(1 - kept))
-    return { next: { ...update.state, average }, block1: result.block1, joined: result.joined }
+    const average = state.average.mul(kept).add(update.parameters.mul(1 - kept))
+    return { next: { ...update, average }, block1: result.block1, joined: result.joined }
   })
   if (!Number.isFinite(block1 + joined)) {
     console.error(`train: the objective of step ${step} is not a number`)

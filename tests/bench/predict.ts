@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { loadComputeRuntime, type ComputeRuntime } from '../../src/main/engine/compute/runtime/load.ts'
-import { batchNormalisationEpsilon } from '../../src/main/engine/learning/network/native-ops.ts'
+import { batchNormalisationEpsilon } from '../../src/main/engine/learning/network/network-operations.ts'
 import { parameterCount } from '../../src/main/engine/learning/network/network-spec.ts'
 import { initialParameters, initialStatistics } from '../../src/main/engine/learning/network/parameters.ts'
 import { createSlicePredictor } from '../../src/main/engine/learning/prediction/slice-predictor.ts'

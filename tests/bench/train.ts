@@ -1,5 +1,5 @@
 import { loadComputeRuntime, type ComputeRuntime } from '../../src/main/engine/compute/runtime/load.ts'
-import { batchNormalisationEpsilon } from '../../src/main/engine/learning/network/native-ops.ts'
+import { batchNormalisationEpsilon } from '../../src/main/engine/learning/network/network-operations.ts'
 import { parameterCount } from '../../src/main/engine/learning/network/network-spec.ts'
 import { createTrainingStep } from '../../src/main/engine/learning/training/training-step.ts'
 import { unetSpec } from '../../src/main/engine/learning/unet/unet-spec.ts'

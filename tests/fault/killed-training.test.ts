@@ -63,6 +63,7 @@ describe('training that is killed, stopped and resumed', () => {
   let whole: StepLine[]
   let stepAtKill: number
   let checkpointAtKill: number
+  let stepAtStop: number
   let stopped: CliOutcome
   let rival: CliOutcome
   let rivalWithoutResume: CliOutcome
@@ -91,6 +92,7 @@ describe('training that is killed, stopped and resumed', () => {
       CliOutcome,
     ]
     expect(second.child.exitCode).toBeNull()
+    stepAtStop = lastStep(run)
     second.child.kill('SIGTERM')
     second.child.kill('SIGCONT')
     stopped = await second.ended
@@ -103,6 +105,8 @@ describe('training that is killed, stopped and resumed', () => {
     expect(failure.message).toContain('--resume')
     expect(checkpointStep(run)).toBe(lastStep(run))
     expect(lastStep(run)).toBeLessThan(steps)
+    // The step at hand, and one that was begun before the signal arrived.
+    expect(lastStep(run)).toBeLessThanOrEqual(stepAtStop + 2)
     expect(readRecord(run)['status']).toBe('interrupted')
     expect(existsSync(path.join(run, '.phasemark-lock'))).toBe(false)
   })

@@ -5,7 +5,7 @@ import { loadModelPackage } from '../../src/main/engine/learning/model/model-pac
 import { RunFolder } from '../../src/main/engine/learning/runs/run-folder.ts'
 import type * as TrainConfigModule from '../../src/main/engine/learning/training/train-config.ts'
 import type * as ValidationModule from '../../src/main/engine/learning/training/validation.ts'
-import { runtime, withFailingOperation } from '../unit/learning/compute-runtime.ts'
+import { runtime, withFailingRun } from '../unit/learning/compute-runtime.ts'
 import { temporaryFolder } from '../unit/volume/temporary-folder.ts'
 import { sampleVolume, writeSample } from './sample-data.ts'
 import { readJson, readMetrics, smallConfig, trainOn, type TrainingRequest } from './small-training.ts'
@@ -115,8 +115,7 @@ describe('stopped and resumed', () => {
 
   test('killed without a word: the last checkpoint counts, later metrics are dropped and made again', async () => {
     // A failure in the device stands for the kill: nothing is saved on the way out.
-    // Two poolings per step: it happens in step 21.
-    const dying = withFailingOperation('MaxPoolGrad', (call) => call === 40, 'the device was lost')
+    const dying = withFailingRun('images', (call) => call === 20, 'the device was lost')
     const choices = { model: 'unet', maxSteps: 40, seed: 2, checkpointSteps: 6 } as const
     await expect(train('killed', { on: dying, choices })).rejects.toThrow('the device was lost')
     const folder = path.join(scratch, 'killed')
@@ -189,11 +188,11 @@ describe('stopped and resumed', () => {
 
 describe('when memory runs out', () => {
   test('batches go through in smaller parts, once and for all, and the run ends well', async () => {
-    // One call of this operation per pooling (two) and part. Step 3 fails whole and in halves.
+    // Step 3 fails whole and in halves, at the second half.
     let armed = 0
-    const short = withFailingOperation('MaxPoolGrad', (call) => {
-      if (call === 4 || call === 5) armed++
-      return call === 4 || call === 5
+    const short = withFailingRun('images', (call) => {
+      if (call === 2 || call === 4) armed++
+      return call === 2 || call === 4
     })
     const result = await train('memory', { on: short, choices: { model: 'unet', maxSteps: 6, seed: 2 } })
     expect(armed).toBe(2)
@@ -204,14 +203,14 @@ describe('when memory runs out', () => {
     expect(messages).toHaveLength(2)
     expect(messages[0]).toContain('step 3; batches go through in 2 parts')
     expect(messages[1]).toContain('4 parts')
-    // Two whole steps, two failures, then four parts of two poolings for each of four steps.
-    expect(short.calls()).toBe(2 * 2 + 2 + 4 * 4 * 2)
+    // Two whole steps, a failure, half a step and a failure, then four parts for each of four steps.
+    expect(short.calls()).toBe(2 + 1 + 2 + 4 * 4)
     expect(readMetrics(path.join(scratch, 'memory')).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   test('and when a single patch does not fit, the error says so and the checkpoint stays', async () => {
     const choices = { model: 'unet', maxSteps: 20, seed: 2, checkpointSteps: 2 } as const
-    const short = withFailingOperation('MaxPoolGrad', (call) => call >= 10)
+    const short = withFailingRun('images', (call) => call >= 5)
     await expect(train('no-memory', { on: short, choices })).rejects.toMatchObject({ _tag: 'OutOfMemory' })
     const folder = path.join(scratch, 'no-memory')
     expect((await new RunFolder(folder).readCheckpoint('last'))?.position.step).toBe(4)

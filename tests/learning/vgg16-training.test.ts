@@ -1,8 +1,9 @@
 import path from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { loadModelPackage } from '../../src/main/engine/learning/model/model-package.ts'
+import { loadModelPackage, specOf } from '../../src/main/engine/learning/model/model-package.ts'
+import { parameterLayout } from '../../src/main/engine/learning/network/parameters.ts'
 import type * as FindWeightsModule from '../../src/main/engine/pretrained/find-weights.ts'
-import { expectNoLeakAsync, withFailingOperation } from '../unit/learning/compute-runtime.ts'
+import { expectNoLeakAsync, withFailingRun } from '../unit/learning/compute-runtime.ts'
 import { randomVgg16 } from '../unit/learning/random-vgg16.ts'
 import { temporaryFolder } from '../unit/volume/temporary-folder.ts'
 import { sampleVolume, writeSample } from './sample-data.ts'
@@ -69,11 +70,7 @@ describe('training VGG16 features with a neural network', () => {
 
   test('goes on from the last checkpoint as if it had not been stopped', async () => {
     const whole = readMetrics(path.join(scratch, 'whole'))
-    const dying = withFailingOperation(
-      'Conv2DBackpropFilter',
-      (call) => call >= 3 * 25,
-      'the device was lost',
-    )
+    const dying = withFailingRun('images', (call) => call === 25, 'the device was lost')
     await expect(train('killed', { on: dying })).rejects.toThrow('the device was lost')
     const result = await train('killed', { resume: true })
     expect(result.resumedFromStep).toBeGreaterThan(0)
@@ -89,6 +86,24 @@ describe('training VGG16 features with a neural network', () => {
     weightsSeed.current = 4
     await expect(train('whole', { resume: true })).rejects.toMatchObject({ _tag: 'WrongUsage' })
     weightsSeed.current = 3
+  })
+
+  test('trains VGG16 itself too when asked', async () => {
+    const fineTuned = { ...choices, fineTune: true, maxSteps: 30, checkpointSteps: 10 }
+    const result = await expectNoLeakAsync(() => train('fine-tuned', { choices: fineTuned }))
+    const { card, parameters } = await loadModelPackage(path.join(scratch, 'fine-tuned'))
+    expect(card.pretrained).toMatchObject({ id: 'random', fineTuned: true })
+    const kernel = randomVgg16(3).get('block1_conv2/kernel')!.values
+    const { offset } = parameterLayout(specOf(card)).entries.find(
+      ({ name }) => name === 'block1_conv2/kernel',
+    )!
+    expect(parameters.subarray(offset, offset + kernel.length)).not.toEqual(kernel)
+    // The classifier was trained first: the first step starts from where it ended.
+    expect(readMetrics(path.join(scratch, 'fine-tuned'))[0].loss).toBeLessThan(
+      readMetrics(path.join(scratch, 'whole'))[0].loss,
+    )
+    const frozen = await loadModelPackage(path.join(scratch, 'whole'))
+    expect(result.validation!.macroF1!).toBeGreaterThan(frozen.card.scores[0].macroF1! - 0.02)
   })
 
   test('sees 5 × 5 voxels only with block1, which tells these materials apart less well', async () => {

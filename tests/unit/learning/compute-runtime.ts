@@ -4,7 +4,7 @@ import { loadComputeRuntime, type ComputeRuntime } from '../../../src/main/engin
 /** The runtime on the CPU, whose results the tolerances of these tests are made for. */
 export const runtime: ComputeRuntime = await loadComputeRuntime({ device: 'cpu' })
 
-/** Runs `work` and fails when it leaves tensors behind, in TensorFlow.js or in TensorFlow itself. */
+/** Runs `work` and fails when it leaves tensors or sessions behind, in TensorFlow.js or in TensorFlow itself. */
 export function expectNoLeak<T>(work: () => T): T {
   const before = memory()
   const result = work()
@@ -21,7 +21,8 @@ export async function expectNoLeakAsync<T>(work: () => Promise<T>): Promise<T> {
 
 export function memory() {
   const { numTensors, numBytes } = runtime.tf.memory()
-  return { numTensors, numBytes, native: runtime.backend.getNumOfTFTensors() }
+  const native = runtime.backend.getNumOfTFTensors()
+  return { numTensors, numBytes, native, sessions: runtime.backend.binding.getNumOfSavedModels() }
 }
 
 /** What an operation of TensorFlow says when an allocation fails (the wording of its RESOURCE_EXHAUSTED errors). */
@@ -29,20 +30,29 @@ export const outOfMemoryText =
   'OOM when allocating tensor with shape[4,256,256,16] and type float on /job:localhost/replica:0/task:0/device:CPU:0 by allocator cpu'
 
 /**
- * The same runtime, in which the operation `name` fails as `fails` says. Everything else, memory included, is the real one.
+ * The same runtime, in which runs of graphs fail as `fails` says. Everything else, memory included, is the real one.
  *
- * @param fails asked at each call of the operation, with its number from 0
+ * @param fed what the runs are fed that are counted: `images` for training, a part of a batch each, `image` for a tile
+ * @param fails asked at each such run, with its number from 0; `late` lets the run do its work and fails then
  */
-export function withFailingOperation(
-  name: string,
-  fails: (call: number) => boolean,
+export function withFailingRun(
+  fed: 'images' | 'image',
+  fails: (call: number) => boolean | 'late',
   message = outOfMemoryText,
 ): ComputeRuntime & { calls(): number } {
   let calls = 0
-  const backend = Object.create(runtime.backend) as ComputeRuntime['backend']
-  backend.executeSingleOutput = (operation, attributes, inputs) => {
-    if (operation === name && fails(calls++)) throw new Error(message)
-    return runtime.backend.executeSingleOutput(operation, attributes, inputs)
+  const { binding } = runtime.backend
+  const runSavedModel: typeof binding.runSavedModel = (session, inputs, names, fetches) => {
+    const how = names.split(',').includes(`${fed}:0`) && fails(calls++)
+    if (how === true) throw new Error(message)
+    const outputs = binding.runSavedModel(session, inputs, names, fetches)
+    if (how === 'late') {
+      outputs.forEach(({ id }) => binding.deleteTensor(id))
+      throw new Error(message)
+    }
+    return outputs
   }
+  const failing = Object.create(binding, { runSavedModel: { value: runSavedModel } }) as typeof binding
+  const backend = Object.create(runtime.backend, { binding: { value: failing } }) as ComputeRuntime['backend']
   return { ...runtime, backend, calls: () => calls }
 }

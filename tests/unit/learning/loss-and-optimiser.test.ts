@@ -1,43 +1,49 @@
 import { describe, expect, test } from 'vitest'
-import { adamWStep, type OptimiserState } from '../../../src/main/engine/learning/training/optimiser.ts'
-import { learningRateAt } from '../../../src/main/engine/learning/training/schedule.ts'
+import { arithmetic } from '../../../src/main/engine/learning/graph/arithmetic.ts'
+import { GraphBuilder } from '../../../src/main/engine/learning/graph/graph-builder.ts'
+import { openSession } from '../../../src/main/engine/learning/graph/session.ts'
+import { createVariable } from '../../../src/main/engine/learning/graph/variable.ts'
 import {
-  countLabelled,
-  segmentationLoss,
-} from '../../../src/main/engine/learning/training/segmentation-loss.ts'
+  applyAdamW,
+  optimiserScalars,
+  type OptimiserOptions,
+} from '../../../src/main/engine/learning/training/optimiser.ts'
+import { learningRateAt } from '../../../src/main/engine/learning/training/schedule.ts'
+import { labelRows, segmentationLoss } from '../../../src/main/engine/learning/training/segmentation-loss.ts'
 import { expectNoLeak, runtime } from './compute-runtime.ts'
 import { learningGolden, wave } from './learning-golden.ts'
-
-const { tf } = runtime
+import { runGraph } from './run-graph.ts'
 
 function lossOf(
-  shape: readonly [number, number, number, number],
+  materials: number,
   logits: readonly number[],
   labels: Uint8Array,
   options: { diceWeight: number; batchLabelledVoxels: number },
 ) {
-  return expectNoLeak(() =>
-    tf.tidy(() => {
-      const result = segmentationLoss(runtime, tf.tensor4d([...logits], [...shape]), labels, options)
-      expect(result.gradient.shape).toEqual(shape)
-      return {
-        crossEntropy: result.crossEntropy.dataSync()[0],
-        dice: result.dice.dataSync()[0],
-        gradient: [...result.gradient.dataSync()],
-      }
-    }),
-  )
+  const { crossEntropy, dice, gradient } = runGraph((graph, feeds) => {
+    const rows = graph.placeholder('rows', 'uint8', [-1])
+    feeds.set(rows, { values: labelRows(labels).rows, shape: [labels.length] })
+    const values = graph.constant(Float32Array.from(logits), [labels.length, materials])
+    return {
+      ...segmentationLoss(arithmetic(graph), values, rows, {
+        materials,
+        diceWeight: options.diceWeight,
+        batchLabelledVoxels: graph.scalar(options.batchLabelledVoxels),
+      }),
+    }
+  })
+  return { crossEntropy: crossEntropy[0], dice: dice[0], gradient: [...gradient] }
 }
 
 describe.each(learningGolden.loss)('loss: $name', (golden) => {
   const [batch, y, x, materials] = golden.shape
   const labels = Uint8Array.from(golden.labels)
-  const batchLabelledVoxels = countLabelled(labels)
+  const batchLabelledVoxels = labelRows(labels).labelledVoxels
   const { diceWeight } = golden
 
   test('values and gradient are those of PyTorch', () => {
     expect(batchLabelledVoxels).toBe(golden.labels.filter((label) => label > 0).length)
-    const result = lossOf(golden.shape, golden.logits, labels, { diceWeight, batchLabelledVoxels })
+    const result = lossOf(materials, golden.logits, labels, { diceWeight, batchLabelledVoxels })
     expect(result.crossEntropy).toBeCloseTo(golden.crossEntropy, 4)
     expect(result.dice).toBeCloseTo(golden.dice, 5)
     golden.gradient.forEach((value, i) => expect(result.gradient[i]).toBeCloseTo(value, 5))
@@ -54,7 +60,7 @@ describe.each(learningGolden.loss)('loss: $name', (golden) => {
     const gradient: number[] = []
     golden.halves.forEach((expected, part) => {
       const result = lossOf(
-        [batch / 2, y, x, materials],
+        materials,
         golden.logits.slice(part * half * materials, (part + 1) * half * materials),
         labels.subarray(part * half, (part + 1) * half),
         { diceWeight, batchLabelledVoxels },
@@ -69,51 +75,105 @@ describe.each(learningGolden.loss)('loss: $name', (golden) => {
   })
 })
 
+/** An optimiser of two variables, of which the first decays, in a session of its own. */
+function optimiserOf(start: readonly Float32Array[], options: OptimiserOptions) {
+  const graph = new GraphBuilder()
+  const math = arithmetic(graph)
+  const variables = start.map((values, index) => {
+    const [value, firstMoment, secondMoment] = ['value', 'first', 'second'].map((name) =>
+      createVariable(graph, `${name}${index}`, [values.length]),
+    )
+    return { value, firstMoment, secondMoment, decays: index === 0 }
+  })
+  const gradients = start.map((values, index) =>
+    graph.placeholder(`gradient${index}`, 'float32', [values.length]),
+  )
+  const scalars = graph.placeholder('scalars', 'float32', [3])
+  const [rate, epsilon, decay] = math.unstack(scalars, 3)
+  const begun = createVariable(graph, 'begun', [])
+  const { gradientNorm, updates } = applyAdamW(
+    graph,
+    math,
+    variables,
+    gradients,
+    { rate, epsilon, decay },
+    options,
+    (gate) => begun.assign(graph.scalar(1), [gate]),
+  )
+  const assigned = variables.flatMap(({ value, firstMoment, secondMoment }, index) => [
+    value.assign(graph.constant(start[index], [start[index].length])),
+    ...[firstMoment, secondMoment].map((moment) =>
+      moment.assign(graph.constant(new Float32Array(start[index].length), [start[index].length])),
+    ),
+  ])
+  const started = math.identity(graph.scalar(0), assigned)
+  const stepped = math.identity(gradientNorm, updates)
+  const read = variables.map(({ value }) => value.read())
+  const session = openSession(runtime, graph)
+  session.run(new Map(), [started])
+  return {
+    step: (values: readonly Float32Array[], learningRate: number, step: number) => {
+      const next = optimiserScalars(options, learningRate, step)
+      const feeds = new Map(
+        gradients.map((gradient, index) => [
+          gradient,
+          { values: values[index], shape: [values[index].length] },
+        ]),
+      )
+      feeds.set(scalars, { values: Float32Array.of(next.rate, next.epsilon, next.decay), shape: [3] })
+      return session.run(feeds, [stepped])[0][0]
+    },
+    values: () => session.run(new Map(), read),
+    dispose: () => session.dispose(),
+  }
+}
+
 test('AdamW steps as torch.optim.AdamW does, epsilon added to the bias-corrected root', () => {
   const { count, weightDecay, epsilon, maxGradientNorm, steps } = learningGolden.adamW
   const options = { beta1: 0.9, beta2: 0.999, epsilon, weightDecay, maxGradientNorm }
+  const halves = (values: readonly number[]) =>
+    [values.slice(0, count / 2), values.slice(count / 2)].map((half) => Float32Array.from(half))
   let clipped = 0
-  expectNoLeak(() =>
-    tf.tidy(() => {
-      const mask = tf.tensor1d(Array.from({ length: count }, (_, i) => (i < count / 2 ? 1 : 0)))
-      let state: OptimiserState = {
-        parameters: tf.tensor1d(wave(count, 1.3)),
-        firstMoment: tf.zeros([count]),
-        secondMoment: tf.zeros([count]),
-      }
-      steps.forEach((golden, index) => {
-        const step = index + 1
-        const gradient = tf.tensor1d(wave(count, 0.7, step).map((value) => (value * 2) / step))
-        const given = state.parameters
-        const update = adamWStep(runtime, state, gradient, mask, golden.learningRate, step, options)
-        expect(given.isDisposed, 'the state given is kept').toBe(false)
-        expect(update.gradientNorm.dataSync()[0]).toBeCloseTo(golden.gradientNorm, 4)
-        if (golden.gradientNorm > maxGradientNorm) clipped++
-        state = update.state
-        const values = state.parameters.dataSync()
-        golden.parameters.forEach((value, i) => expect(values[i], `step ${step}`).toBeCloseTo(value, 5))
-      })
-    }),
-  )
+  expectNoLeak(() => {
+    const optimiser = optimiserOf(halves(wave(count, 1.3)), options)
+    steps.forEach((golden, index) => {
+      const step = index + 1
+      const gradient = halves(wave(count, 0.7, step).map((value) => (value * 2) / step))
+      const norm = optimiser.step(gradient, golden.learningRate, step)
+      expect(norm).toBeCloseTo(golden.gradientNorm, 4)
+      if (golden.gradientNorm > maxGradientNorm) clipped++
+      const values = optimiser.values().flatMap((part) => [...part])
+      golden.parameters.forEach((value, i) => expect(values[i], `step ${step}`).toBeCloseTo(value, 5))
+    })
+    optimiser.dispose()
+  })
   expect(clipped, 'the case has clipped and unclipped steps').toBeGreaterThan(2)
   expect(clipped).toBeLessThan(steps.length - 2)
 })
 
 test('a gradient of zero moves nothing but what decays', () => {
-  tf.tidy(() => {
-    const state = { parameters: tf.tensor1d([2, 2]), firstMoment: tf.zeros([2]), secondMoment: tf.zeros([2]) }
-    const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.1, maxGradientNorm: 1 }
-    const update = adamWStep(
-      runtime,
-      state as OptimiserState,
-      tf.zeros([2]),
-      tf.tensor1d([1, 0]),
-      0.5,
-      1,
-      options,
-    )
-    expect([...update.state.parameters.dataSync()]).toEqual([Math.fround(2 * (1 - 0.05)), 2])
-  })
+  const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.1, maxGradientNorm: 1 }
+  const optimiser = optimiserOf([Float32Array.of(2), Float32Array.of(2)], options)
+  optimiser.step([new Float32Array(1), new Float32Array(1)], 0.5, 1)
+  expect(optimiser.values().flatMap((part) => [...part])).toEqual([Math.fround(2 * (1 - 0.05)), 2])
+  optimiser.dispose()
+})
+
+test('a limit beyond float32 is none', () => {
+  const options = {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    weightDecay: 0,
+    maxGradientNorm: Number.MAX_VALUE,
+  }
+  const optimiser = optimiserOf([Float32Array.of(1), Float32Array.of(1)], options)
+  expect(optimiser.step([Float32Array.of(3e4), Float32Array.of(-4e4)], 0.1, 1)).toBeCloseTo(5e4, -1)
+  // The first step of Adam goes by the learning rate against the sign of the gradient.
+  const [first, second] = optimiser.values()
+  expect(first[0]).toBeCloseTo(0.9, 5)
+  expect(second[0]).toBeCloseTo(1.1, 5)
+  optimiser.dispose()
 })
 
 describe('schedule', () => {

@@ -1,24 +1,16 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { createRandom } from '../../../src/shared/random.ts'
-import { createNativeOps } from '../../../src/main/engine/learning/network/native-ops.ts'
+import { arithmetic } from '../../../src/main/engine/learning/graph/arithmetic.ts'
+import { GraphBuilder, type GraphTensor } from '../../../src/main/engine/learning/graph/graph-builder.ts'
+import { openSession, type Feed } from '../../../src/main/engine/learning/graph/session.ts'
+import { networkOperations } from '../../../src/main/engine/learning/network/network-operations.ts'
+import { channelsOf, type NetworkSpec } from '../../../src/main/engine/learning/network/network-spec.ts'
 import { forwardForTraining } from '../../../src/main/engine/learning/network/network-training.ts'
-import {
-  initialParameters,
-  joinVector,
-  parameterLayout,
-  splitVector,
-} from '../../../src/main/engine/learning/network/parameters.ts'
-import type { NetworkSpec } from '../../../src/main/engine/learning/network/network-spec.ts'
-import {
-  countLabelled,
-  segmentationLoss,
-} from '../../../src/main/engine/learning/training/segmentation-loss.ts'
+import { initialParameters, parameterLayout } from '../../../src/main/engine/learning/network/parameters.ts'
+import { labelRows, segmentationLoss } from '../../../src/main/engine/learning/training/segmentation-loss.ts'
 import { unetSpec } from '../../../src/main/engine/learning/unet/unet-spec.ts'
 import { expectNoLeak, runtime } from './compute-runtime.ts'
 import { learningGolden, wave } from './learning-golden.ts'
-
-const { tf } = runtime
-const ops = createNativeOps(runtime)
 
 interface Problem {
   spec: NetworkSpec
@@ -27,36 +19,64 @@ interface Problem {
   labels: Uint8Array
 }
 
-/** Loss, logits and gradient (flat) of a network on one batch. */
-function evaluate({ spec, image, shape, labels }: Problem, parameters: Float32Array) {
-  return expectNoLeak(() => {
-    let logits = new Float32Array(0)
-    let losses = { crossEntropy: 0, dice: 0 }
-    let statistics: { name: string; values: number[] }[] = []
-    const gradient = tf.tidy(() => {
-      const layout = parameterLayout(spec)
-      const vector = tf.tensor1d(parameters)
-      const pass = forwardForTraining(
-        runtime,
-        ops,
-        spec,
-        splitVector(runtime, vector, layout),
-        tf.tensor4d(image, [...shape]),
-      )
-      logits = pass.output.dataSync().slice() as Float32Array<ArrayBuffer>
-      statistics = [...pass.batchStatistics].map(([name, tensor]) => ({
-        name,
-        values: [...tensor.dataSync()],
-      }))
-      const loss = segmentationLoss(runtime, pass.output, labels, {
-        diceWeight: 1,
-        batchLabelledVoxels: countLabelled(labels),
-      })
-      losses = { crossEntropy: loss.crossEntropy.dataSync()[0], dice: loss.dice.dataSync()[0] }
-      return joinVector(runtime, pass.backward(loss.gradient), layout).dataSync().slice() as Float32Array
-    })
-    return { logits, gradient, statistics, ...losses }
+/** Loss, logits and gradient (flat) of a network on one batch, for any parameters, in one session. */
+function evaluationOf({ spec, image, shape, labels }: Problem) {
+  const { entries, length } = parameterLayout(spec)
+  const { rows, labelledVoxels } = labelRows(labels)
+  const graph = new GraphBuilder()
+  const [ops, math] = [networkOperations(graph), arithmetic(graph)]
+  const vector = graph.placeholder('vector', 'float32', [length])
+  const input = graph.placeholder('images', 'float32', [-1, -1, -1, shape[3]])
+  const truth = graph.placeholder('rows', 'uint8', [-1])
+  const parts = ops.split(
+    vector,
+    entries.map((entry) => entry.length),
+    0,
+  )
+  const byName = new Map(entries.map(({ name, shape }, i) => [name, math.reshape(parts[i], shape)]))
+  const pass = forwardForTraining(ops, spec, byName, input)
+  const materials = channelsOf(spec).get(spec.nodes.at(-1)!.name)!
+  const loss = segmentationLoss(math, math.reshape(pass.output, [-1, materials]), truth, {
+    materials,
+    diceWeight: 1,
+    batchLabelledVoxels: graph.scalar(labelledVoxels),
   })
+  const gradients = pass.backward(ops.reshapeLike(loss.gradient, pass.output))
+  expect([...gradients.keys()].sort()).toEqual(entries.map(({ name }) => name).sort())
+  const gradient = ops.concatenate(
+    entries.map(({ name }) => math.reshape(gradients.get(name)!, [-1])),
+    0,
+  )
+  const statisticsNames = [...pass.batchStatistics.keys()]
+  const session = openSession(runtime, graph)
+  const run = (parameters: Float32Array, fetches: readonly GraphTensor[]) =>
+    expectNoLeak(() =>
+      session.run(
+        new Map<GraphTensor, Feed>([
+          [vector, { values: parameters, shape: [length] }],
+          [input, { values: image, shape }],
+          [truth, { values: rows, shape: [rows.length] }],
+        ]),
+        fetches,
+      ),
+    ) as Float32Array[]
+  return {
+    losses: (parameters: Float32Array) => {
+      const [crossEntropy, dice] = run(parameters, [loss.crossEntropy, loss.dice])
+      return { crossEntropy: crossEntropy[0], dice: dice[0] }
+    },
+    logits: (parameters: Float32Array) => run(parameters, [pass.output])[0],
+    gradient: (parameters: Float32Array) => run(parameters, [gradient])[0],
+    statistics: (parameters: Float32Array) => {
+      if (statisticsNames.length === 0) return []
+      const values = run(
+        parameters,
+        statisticsNames.map((name) => pass.batchStatistics.get(name)!),
+      )
+      return statisticsNames.map((name, i) => ({ name, values: values[i] }))
+    },
+    dispose: () => session.dispose(),
+  }
 }
 
 function dot(left: ArrayLike<number>, right: ArrayLike<number>): number {
@@ -85,7 +105,10 @@ describe.each(learningGolden.networks)('UNet, $name, against PyTorch', (golden) 
   })
 
   test('gives the same logits, losses and gradients', () => {
-    const { logits, gradient, crossEntropy, dice } = evaluate(problem, parameters)
+    const network = evaluationOf(problem)
+    const [logits, gradient] = [network.logits(parameters), network.gradient(parameters)]
+    const { crossEntropy, dice } = network.losses(parameters)
+    network.dispose()
     golden.firstLogits.forEach((value, i) => expect(logits[i]).toBeCloseTo(value, 4))
     expect(crossEntropy).toBeCloseTo(golden.crossEntropy, 5)
     expect(dice).toBeCloseTo(golden.dice, 5)
@@ -102,10 +125,45 @@ describe.each(learningGolden.networks)('UNet, $name, against PyTorch', (golden) 
   })
 })
 
-describe.each(['batch', 'none'] as const)(
-  'UNet with normalisation %s, by finite differences',
+const convolutionNode = { op: 'convolution', kernel: 3, normalisation: 'none' } as const
+
+/**
+ * Two scales of averaged and enlarged features, a sum with ReLU and one without, and a picture in ImageNet's colours: every
+ * node that the UNet does not have, and parameters used twice. What only the input reaches (its picture, its average) needs no gradient.
+ */
+const otherNodes: NetworkSpec = {
+  nodes: [
+    { op: 'input', name: 'input', channels: 1 },
+    { op: 'average-pool', name: 'halved', input: 'input' },
+    { op: 'imagenet-input', name: 'picture', input: 'halved' },
+    { ...convolutionNode, name: 'first', input: 'picture', filters: 3, activation: 'relu' },
+    { op: 'average-pool', name: 'pooled', input: 'first' },
+    { ...convolutionNode, name: 'second', input: 'pooled', filters: 3, activation: 'none' },
+    { op: 'upsample', name: 'twice', input: 'second', factor: 2 },
+    { op: 'addition', name: 'joined', inputs: ['twice', 'first', 'picture'], activation: 'relu' },
+    // The second again: its parameters learn from both places.
+    {
+      ...convolutionNode,
+      name: 'third',
+      sharedWith: 'second',
+      input: 'joined',
+      filters: 3,
+      activation: 'none',
+    },
+    { op: 'addition', name: 'again', inputs: ['third', 'joined'], activation: 'none' },
+    { op: 'max-pool', name: 'largest', input: 'again' },
+    { op: 'upsample', name: 'whole', input: 'largest', factor: 4 },
+    { ...convolutionNode, name: 'logits', input: 'whole', filters: 3, kernel: 1, activation: 'none' },
+  ],
+}
+
+describe.each(['batch', 'none', 'other nodes'] as const)(
+  'a network with %s, by finite differences',
   (normalisation) => {
-    const spec = unetSpec({ inputChannels: 1, materials: 3, baseFilters: 2, depth: 2, normalisation })
+    const spec =
+      normalisation === 'other nodes'
+        ? otherNodes
+        : unetSpec({ inputChannels: 1, materials: 3, baseFilters: 2, depth: 2, normalisation })
     const shape = [2, 16, 16, 1] as const
     const random = createRandom(3)
     const problem: Problem = {
@@ -116,15 +174,22 @@ describe.each(['batch', 'none'] as const)(
     }
     // Biases well away from zero: where a feature map is dead, all voxels would bend at once there.
     const parameters = initialParameters(spec, 5).map((value) => value + 0.2 * random.normal())
+    if (spec === otherNodes) {
+      // Colours are a hundred times larger than grey values.
+      const [kernel] = parameterLayout(spec).entries
+      for (let i = 0; i < kernel.length; i++) parameters[i] = parameters[i] / 100
+    }
+    const network = evaluationOf(problem)
+    afterAll(() => network.dispose())
     const lossAt = (direction: Float32Array, offset: number, step: number) => {
       const moved = parameters.slice()
       direction.forEach((value, i) => (moved[offset + i] = moved[offset + i] + step * value))
-      const { crossEntropy, dice } = evaluate(problem, moved)
+      const { crossEntropy, dice } = network.losses(moved)
       return crossEntropy + dice
     }
 
     test('the gradient of every parameter tensor is the slope of the loss', () => {
-      const { gradient } = evaluate(problem, parameters)
+      const gradient = network.gradient(parameters)
       const whole = Math.sqrt(dot(gradient, gradient))
       // Float32 leaves about 1e-7 of noise in the loss, while ReLU and pooling bend it: long steps meet bends, short ones
       // drown in noise, and the better of two counts. The
@@ -149,8 +214,8 @@ describe.each(['batch', 'none'] as const)(
     })
 
     test('reports mean and unbiased variance of every batch normalisation', () => {
-      const { statistics } = evaluate(problem, parameters)
-      if (normalisation === 'none') {
+      const statistics = network.statistics(parameters)
+      if (normalisation !== 'batch') {
         expect(statistics).toEqual([])
         return
       }

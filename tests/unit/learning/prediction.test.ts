@@ -1,25 +1,20 @@
 import { describe, expect, test, vi } from 'vitest'
 import { isPhasemarkError } from '../../../src/shared/errors.ts'
 import type { TypedArray } from '../../../src/shared/volume.ts'
-import { createNativeOps } from '../../../src/main/engine/learning/network/native-ops.ts'
 import {
   activationBytesPerVoxel,
   receptiveRadius,
   strideOf,
 } from '../../../src/main/engine/learning/network/network-geometry.ts'
-import {
-  foldForPrediction,
-  predictLogits,
-} from '../../../src/main/engine/learning/network/network-prediction.ts'
 import type { NetworkSpec } from '../../../src/main/engine/learning/network/network-spec.ts'
+import { openPredictionSession } from '../../../src/main/engine/learning/prediction/prediction-session.ts'
 import { mirror } from '../../../src/main/engine/learning/patches/patch-transform.ts'
 import { createSlicePredictor } from '../../../src/main/engine/learning/prediction/slice-predictor.ts'
 import type { SliceInput } from '../../../src/main/engine/learning/prediction/tile-input.ts'
 import { unetSpec } from '../../../src/main/engine/learning/unet/unet-spec.ts'
-import { expectNoLeak, runtime, withFailingOperation } from './compute-runtime.ts'
+import { expectNoLeak, runtime, withFailingRun } from './compute-runtime.ts'
 import { sampleImage, sampleNetworkValues } from './sample-network.ts'
 
-const { tf } = runtime
 const normalisation = { method: 'percentile', low: 12_000, high: 30_000 } as const
 const spec2 = unetSpec({ inputChannels: 1, materials: 3, baseFilters: 4, depth: 2, normalisation: 'batch' })
 const spec4 = unetSpec({ inputChannels: 1, materials: 3, baseFilters: 2, depth: 4, normalisation: 'batch' })
@@ -42,6 +37,21 @@ function largestDifference(left: ArrayLike<number>, right: ArrayLike<number>): n
   return largest
 }
 
+/** What the network says before the softmax, `[y, x, material]`. */
+function logitsOf(
+  spec: NetworkSpec,
+  { parameters, statistics }: ReturnType<typeof sampleNetworkValues>,
+  image: Float32Array,
+  shape: readonly number[],
+): Float32Array {
+  return expectNoLeak(() => {
+    const { session, image: fed, outputs } = openPredictionSession(runtime, spec, { parameters, statistics })
+    const [logits] = session.run(new Map([[fed, { values: image, shape }]]), [outputs.logits])
+    session.dispose()
+    return logits as Float32Array
+  })
+}
+
 test('folded batch normalisation gives what its definition gives', () => {
   const spec: NetworkSpec = {
     nodes: [
@@ -60,15 +70,7 @@ test('folded batch normalisation gives what its definition gives', () => {
   const { parameters, statistics } = sampleNetworkValues(spec, 6)
   const [height, width] = [5, 6]
   const image = Float32Array.from({ length: height * width * 2 }, (_, i) => Math.sin(i * 1.3))
-  const result = expectNoLeak(() =>
-    tf.tidy(() => {
-      const weights = foldForPrediction(runtime, spec, tf.tensor1d(parameters), tf.tensor1d(statistics))
-      const input = tf.tensor4d(image, [1, height, width, 2])
-      const values = predictLogits(runtime, createNativeOps(runtime), spec, weights, input).dataSync().slice()
-      weights.forEach((tensor) => tensor.dispose())
-      return values
-    }),
-  )
+  const result = logitsOf(spec, { parameters, statistics }, image, [1, height, width, 2])
   const [gain, shift] = [parameters.subarray(54, 57), parameters.subarray(57, 60)]
   const [mean, variance] = [statistics.subarray(0, 3), statistics.subarray(3, 6)]
   const expected: number[] = []
@@ -117,10 +119,10 @@ describe('tiles give what the whole slice gives', () => {
   })
 
   test('they really are several', () => {
-    const counted = withFailingOperation('MaxPool', () => false)
+    const counted = withFailingRun('image', () => false)
     const predictor = predictorOf(spec2, 60 * 60, counted)
     predictor.predict(sliceInput(97, 131, [sampleImage(97, 131)]))
-    expect(counted.calls()).toBeGreaterThan(2 * 4)
+    expect(counted.calls()).toBeGreaterThan(4)
     predictor.dispose()
   })
 })
@@ -173,14 +175,12 @@ test('neighbouring slices come in as channels, in order, in every tile', () => {
     const value = images[i % 3][Math.floor(i / 3)]
     return (2 * (value - normalisation.low)) / (normalisation.high - normalisation.low) - 1
   })
-  tf.tidy(() => {
-    const { parameters, statistics } = sampleNetworkValues(spec, 4)
-    const weights = foldForPrediction(runtime, spec, tf.tensor1d(parameters), tf.tensor1d(statistics))
-    const tensor = tf.tensor4d(input, [1, height, width, 3])
-    const logits = predictLogits(runtime, createNativeOps(runtime), spec, weights, tensor)
-    expect(largestDifference(tf.softmax(logits).dataSync(), whole)).toBeLessThan(1e-5)
-    weights.forEach((values) => values.dispose())
+  const logits = logitsOf(spec, sampleNetworkValues(spec, 4), input, [1, height, width, 3])
+  const expected = Float32Array.from(logits, (value, i) => {
+    const two = logits.subarray(i - (i % 2), i - (i % 2) + 2)
+    return Math.exp(value) / (Math.exp(two[0]) + Math.exp(two[1]))
   })
+  expect(largestDifference(expected, whole)).toBeLessThan(1e-5)
   small.dispose()
   large.dispose()
 })
@@ -194,8 +194,7 @@ describe('when memory runs out', () => {
     const expected = plain.predict(input, { probabilities: true })
     plain.dispose()
     expectNoLeak(() => {
-      // The first two attempts fail in the middle of the network, at the third convolution.
-      const failing = withFailingOperation('Conv2D', (call) => call === 2 || call === 5)
+      const failing = withFailingRun('image', (call) => call < 2)
       const predictor = predictorOf(spec2, 1e6, failing)
       const result = predictor.predict(input, { probabilities: true })
       expect(predictor.maxTileVoxels).toBe((height * width) / 4)
@@ -209,7 +208,7 @@ describe('when memory runs out', () => {
 
   test('and a slice that cannot be cut any smaller ends in OutOfMemory, without a leak', () => {
     expectNoLeak(() => {
-      const failing = withFailingOperation('MaxPool', () => true)
+      const failing = withFailingRun('image', () => true)
       const predictor = predictorOf(spec2, 1e6, failing)
       let caught: unknown = null
       try {
@@ -228,7 +227,7 @@ describe('when memory runs out', () => {
   test('a long and narrow slice is still cut', () => {
     const [narrow, long] = [4, 900]
     const strip = sliceInput(narrow, long, [sampleImage(narrow, long)])
-    const failing = withFailingOperation('Conv2D', (call) => call === 0)
+    const failing = withFailingRun('image', (call) => call === 0)
     const predictor = predictorOf(spec2, 1e6, failing)
     expect(predictor.predict(strip).materials.length).toBe(narrow * long)
     expect(predictor.maxTileVoxels).toBeLessThan(narrow * long)
@@ -236,7 +235,7 @@ describe('when memory runs out', () => {
   })
 
   test('other errors are not taken for it', () => {
-    const failing = withFailingOperation('MaxPool', () => true, 'Invalid argument: shapes do not agree')
+    const failing = withFailingRun('image', () => true, 'Invalid argument: shapes do not agree')
     const predictor = predictorOf(spec2, 1e6, failing)
     const before = predictor.maxTileVoxels
     expect(() => predictor.predict(input)).toThrow('shapes do not agree')
@@ -247,7 +246,7 @@ describe('when memory runs out', () => {
 
 test('stops between tiles when asked to', () => {
   const controller = new AbortController()
-  const stopping = withFailingOperation('MaxPool', (call) => {
+  const stopping = withFailingRun('image', (call) => {
     if (call === 1) controller.abort()
     return false
   })
@@ -256,7 +255,7 @@ test('stops between tiles when asked to', () => {
     predictor.predict(sliceInput(97, 131, [sampleImage(97, 131)]), { signal: controller.signal }),
   )
   expect(predict).toThrow(expect.objectContaining({ _tag: 'Cancelled' }))
-  // Two poolings of the one tile that was under way.
+  // The tile that was under way is the last.
   expect(stopping.calls()).toBe(2)
   predictor.dispose()
 })

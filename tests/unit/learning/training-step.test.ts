@@ -8,7 +8,7 @@ import {
   type TrainingStepOptions,
 } from '../../../src/main/engine/learning/training/training-step.ts'
 import { unetSpec } from '../../../src/main/engine/learning/unet/unet-spec.ts'
-import { expectNoLeak, memory, runtime, withFailingOperation } from './compute-runtime.ts'
+import { expectNoLeak, memory, runtime, withFailingRun } from './compute-runtime.ts'
 
 const size = 16
 const normalised = unetSpec({
@@ -95,7 +95,6 @@ test('a restored state continues the same curve, moving averages included', () =
   runSteps(second, 1, 3)
   const { numTensors, numBytes } = memory()
   second.restore(saved)
-  // Values go to TensorFlow itself when they are first used, so its own count may fall.
   expect(memory()).toMatchObject({ numTensors, numBytes })
   runSteps(second, 11, 25).forEach(({ loss, gradientNorm }, i) => {
     expect(Math.abs(loss / expected[i].loss - 1)).toBeLessThan(1e-4)
@@ -181,8 +180,8 @@ test('running statistics and moving averages follow their formulas', () => {
     expect(value).toBeCloseTo(start.statistics[i] / 11 + (after.statistics[i] * 10) / 11, 5),
   )
   const { parameters, statistics } = step.weights()
-  expect(parameters.dataSync()).toEqual(after.averageParameters)
-  expect(statistics.dataSync()).toEqual(after.averageStatistics)
+  expect(parameters).toEqual(after.averageParameters)
+  expect(statistics).toEqual(after.averageStatistics)
   step.dispose()
 
   const withoutAverage = createTrainingStep(runtime, normalised, { ...stepOptions, averageDecay: 0 })
@@ -197,8 +196,7 @@ test('a step that runs out of memory changes nothing and leaks nothing', () => {
   const expected = runSteps(reference, 1, 3).map(({ loss }) => loss)
   reference.dispose()
   let armed = false
-  // Deep in the backward pass, where most is held.
-  const failing = withFailingOperation('MaxPoolGrad', () => armed)
+  const failing = withFailingRun('images', () => armed)
   const step = createTrainingStep(failing, normalised, stepOptions)
   const losses = [step.run(batchOf(1), 3e-3, 1, 1).loss]
   const [before, state] = [memory(), step.state()]
@@ -211,6 +209,29 @@ test('a step that runs out of memory changes nothing and leaks nothing', () => {
   losses.push(step.run(batchOf(2), 3e-3, 2, 1).loss, step.run(batchOf(3), 3e-3, 3, 1).loss)
   losses.forEach((loss, i) => expect(Math.abs(loss / expected[i] - 1)).toBeLessThan(1e-4))
   step.dispose()
+})
+
+test('a step that fails with half its changes made is not repeated', () => {
+  let armed = false
+  const failing = withFailingRun('images', () => armed && 'late')
+  const step = createTrainingStep(failing, plain, stepOptions)
+  step.run(batchOf(1), 3e-3, 1, 1)
+  const state = step.state()
+  const before = memory()
+  armed = true
+  expect(() => step.run(batchOf(2), 3e-3, 2, 1)).toThrow(expect.objectContaining({ _tag: 'Internal' }))
+  expect(memory()).toEqual(before)
+  // Parts only remember gradients: failing there is harmless, and what they remembered is not used again.
+  step.restore(state)
+  expect(() => step.run(batchOf(2), 3e-3, 2, 4)).toThrow(/OOM/)
+  expect(step.state()).toEqual(state)
+  armed = false
+  const reference = createTrainingStep(runtime, plain, stepOptions)
+  reference.restore(state)
+  const [again, expected] = [step, reference].map((each) => each.run(batchOf(2), 3e-3, 2, 4).loss)
+  expect(Math.abs(again / expected - 1)).toBeLessThan(1e-5)
+  step.dispose()
+  reference.dispose()
 })
 
 test('a batch without labels changes nothing but by decay', () => {

@@ -1,6 +1,6 @@
 import type { io, layers, LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { batchNormalisationEpsilon } from '../network/native-ops.ts'
+import { batchNormalisationEpsilon } from '../network/network-operations.ts'
 import { channelsOf, imagenetMeans, weightsName, type NetworkSpec } from '../network/network-spec.ts'
 
 /**

@@ -92,8 +92,8 @@ function scaleChange(node: NetworkNode): number {
 }
 
 /**
- * Largest sum of activations alive at once during prediction, in bytes per input voxel. A node's input, its output and
- * one intermediate (before bias or activation) exist together.
+ * Largest sum of activations alive at once during prediction, in bytes per input voxel. A node's input, its output and,
+ * where the device does not fuse a convolution with its bias and activation, one intermediate exist together.
  */
 export function activationBytesPerVoxel(spec: NetworkSpec): number {
   const channels = channelsOf(spec)

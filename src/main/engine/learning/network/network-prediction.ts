@@ -1,128 +1,116 @@
-import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs'
-import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { batchNormalisationEpsilon, type NativeOps } from './native-ops.ts'
-import { imagenetMeans, lastUses, nodeInputs, weightsName, type NetworkSpec } from './network-spec.ts'
-import { parameterLayout, splitVector, statisticsLayout } from './parameters.ts'
+import type { GraphTensor } from '../graph/graph-builder.ts'
+import type { NetworkOperations } from './network-operations.ts'
+import { batchNormalisationEpsilon } from './network-operations.ts'
+import { channelsOf, weightsName, type NetworkSpec } from './network-spec.ts'
+import { parameterLayout, statisticsLayout } from './parameters.ts'
+
+/** A kernel or bias for prediction. */
+export interface FoldedWeight {
+  values: Float32Array
+  shape: readonly number[]
+}
 
 /**
  * Kernels and biases for prediction, by name, with batch normalisation folded in: the normalised convolution
- * `gain × (w∗x − mean) / √(variance + ε) + shift` is itself a convolution with bias. The caller disposes them.
+ * `gain × (w∗x − mean) / √(variance + ε) + shift` is itself a convolution with bias.
+ *
+ * @param parameters flat vector as in `parameters.ts`; kept, parts of it may be returned
  */
 export function foldForPrediction(
-  runtime: ComputeRuntime,
   spec: NetworkSpec,
-  parameters: Tensor1D,
-  statistics: Tensor1D,
-): Map<string, Tensor> {
-  const { tf } = runtime
-  const folded = new Map<string, Tensor>()
-  tf.tidy(() => {
-    const byName = splitVector(runtime, parameters, parameterLayout(spec))
-    const moments = splitVector(runtime, statistics, statisticsLayout(spec))
-    for (const node of spec.nodes) {
-      if (node.op !== 'convolution' && node.op !== 'up-convolution') continue
-      if (weightsName(node) !== node.name) continue
-      const kernel = byName.get(`${node.name}/kernel`)!
-      if (node.op === 'up-convolution' || node.normalisation === 'none') {
-        folded.set(`${node.name}/kernel`, tf.keep(kernel))
-        folded.set(`${node.name}/bias`, tf.keep(byName.get(`${node.name}/bias`)!))
-        continue
-      }
-      const variance = moments.get(`${node.name}/variance`)!
-      const scale = byName.get(`${node.name}/gain`)!.div(variance.add(batchNormalisationEpsilon).sqrt())
-      const shift = byName.get(`${node.name}/shift`)!.sub(moments.get(`${node.name}/mean`)!.mul(scale))
-      folded.set(`${node.name}/kernel`, tf.keep(kernel.mul(scale)))
-      folded.set(`${node.name}/bias`, tf.keep(shift))
+  parameters: Float32Array,
+  statistics: Float32Array,
+): Map<string, FoldedWeight> {
+  const folded = new Map<string, FoldedWeight>()
+  const find = (vector: Float32Array, { entries }: ReturnType<typeof parameterLayout>) => {
+    const byName = new Map(entries.map((entry) => [entry.name, entry]))
+    return (name: string): FoldedWeight => {
+      const { offset, length, shape } = byName.get(name)!
+      return { values: vector.subarray(offset, offset + length), shape }
     }
-  })
+  }
+  const parameter = find(parameters, parameterLayout(spec))
+  const moment = find(statistics, statisticsLayout(spec))
+  for (const node of spec.nodes) {
+    if (node.op !== 'convolution' && node.op !== 'up-convolution') continue
+    if (weightsName(node) !== node.name) continue
+    const kernel = parameter(`${node.name}/kernel`)
+    if (node.op === 'up-convolution' || node.normalisation === 'none') {
+      folded.set(`${node.name}/kernel`, kernel)
+      folded.set(`${node.name}/bias`, parameter(`${node.name}/bias`))
+      continue
+    }
+    const [gain, shift] = ['gain', 'shift'].map((name) => parameter(`${node.name}/${name}`).values)
+    const [mean, variance] = ['mean', 'variance'].map((name) => moment(`${node.name}/${name}`).values)
+    const scale = gain.map((value, i) => value / Math.sqrt(variance[i] + batchNormalisationEpsilon))
+    folded.set(`${node.name}/kernel`, {
+      // Filters are the last axis of a kernel.
+      values: kernel.values.map((value, i) => value * scale[i % scale.length]),
+      shape: kernel.shape,
+    })
+    folded.set(`${node.name}/bias`, {
+      values: shift.map((value, i) => value - mean[i] * scale[i]),
+      shape: [node.filters],
+    })
+  }
   return folded
 }
 
-/** The output of the last node: {@link predictNodes}. */
-export function predictLogits(
-  runtime: ComputeRuntime,
-  ops: NativeOps,
-  spec: NetworkSpec,
-  weights: ReadonlyMap<string, Tensor>,
-  input: Tensor4D,
-): Tensor4D {
-  return predictNodes(runtime, ops, spec, weights, input, [spec.nodes.at(-1)!.name])[0]
-}
-
 /**
- * Runs the network on `input` `[batch, y, x, channel]` (kept) with weights from {@link foldForPrediction}, releasing each
- * activation as soon as it has been read for the last time. Returns what the nodes named in `outputs` give, in that order;
- * the caller disposes it.
+ * Adds the network, as it predicts, to a graph. Returns the output of every node by name.
+ *
+ * @param weights kernels and biases by name
+ * @param input `[batch, y, x, channel]`
  */
-export function predictNodes(
-  { tf }: ComputeRuntime,
-  ops: NativeOps,
+export function forwardForPrediction(
+  ops: NetworkOperations,
   spec: NetworkSpec,
-  weights: ReadonlyMap<string, Tensor>,
-  input: Tensor4D,
-  outputs: readonly string[],
-): Tensor4D[] {
-  const last = lastUses(spec)
-  const values = new Map<string, Tensor4D>()
-  return tf.tidy(() => {
-    spec.nodes.forEach((node, index) => {
-      switch (node.op) {
-        case 'input':
-          values.set(node.name, input)
-          break
-        case 'convolution':
-        case 'up-convolution': {
-          const kernel = weights.get(`${weightsName(node)}/kernel`) as Tensor4D
-          const source = values.get(node.input)!
-          const linear =
-            node.op === 'convolution' ? ops.convolution(source, kernel) : ops.upConvolution(source, kernel)
-          const biased = ops.addBias(linear, weights.get(`${weightsName(node)}/bias`) as Tensor1D)
-          linear.dispose()
-          if (node.op === 'convolution' && node.activation === 'relu') {
-            values.set(node.name, ops.relu(biased))
-            biased.dispose()
-          } else values.set(node.name, biased)
-          break
-        }
-        case 'max-pool':
-          values.set(node.name, ops.maxPool(values.get(node.input)!))
-          break
-        case 'concatenation':
-          values.set(node.name, tf.concat4d([values.get(node.inputs[0])!, values.get(node.inputs[1])!], 3))
-          break
-        case 'imagenet-input':
-          values.set(
-            node.name,
-            tf.tidy(() => imagenetInput(tf, values.get(node.input)!)),
-          )
-          break
-        case 'average-pool':
-          values.set(node.name, tf.avgPool(values.get(node.input)!, 2, 2, 'valid'))
-          break
-        case 'upsample': {
-          const source = values.get(node.input)!
-          const size: [number, number] = [source.shape[1] * node.factor, source.shape[2] * node.factor]
-          values.set(node.name, tf.image.resizeBilinear(source, size, false, true))
-          break
-        }
-        case 'addition': {
-          const sum = tf.addN(node.inputs.map((name) => values.get(name)!))
-          values.set(node.name, node.activation === 'relu' ? ops.relu(sum) : sum)
-          if (node.activation === 'relu') sum.dispose()
-          break
-        }
+  weights: ReadonlyMap<string, GraphTensor>,
+  input: GraphTensor,
+): ReadonlyMap<string, GraphTensor> {
+  const channels = channelsOf(spec)
+  const values = new Map<string, GraphTensor>()
+  for (const node of spec.nodes) {
+    switch (node.op) {
+      case 'input':
+        values.set(node.name, input)
+        break
+      case 'imagenet-input':
+        values.set(node.name, ops.imagenetInput(values.get(node.input)!))
+        break
+      case 'convolution':
+      case 'up-convolution': {
+        const kernel = weights.get(`${weightsName(node)}/kernel`)!
+        const source = values.get(node.input)!
+        const linear =
+          node.op === 'convolution'
+            ? ops.convolution(source, kernel)
+            : ops.upConvolution(source, kernel, channels.get(node.name)!)
+        const biased = ops.addBias(linear, weights.get(`${weightsName(node)}/bias`)!)
+        values.set(
+          node.name,
+          node.op === 'convolution' && node.activation === 'relu' ? ops.relu(biased) : biased,
+        )
+        break
       }
-      for (const name of new Set(nodeInputs(node))) {
-        const done = last.get(name) === index && name !== spec.nodes[0].name
-        if (done && !outputs.includes(name)) values.get(name)!.dispose()
+      case 'max-pool':
+        values.set(node.name, ops.maxPool(values.get(node.input)!))
+        break
+      case 'average-pool':
+        values.set(node.name, ops.averagePool(values.get(node.input)!))
+        break
+      case 'upsample':
+        values.set(node.name, ops.upsample(values.get(node.input)!, node.factor))
+        break
+      case 'concatenation':
+        values.set(node.name, ops.concatenate(node.inputs.map((name) => values.get(name)!)))
+        break
+      case 'addition': {
+        const sum = ops.sum(node.inputs.map((name) => values.get(name)!))
+        values.set(node.name, node.activation === 'relu' ? ops.relu(sum) : sum)
+        break
       }
-    })
-    return outputs.map((name) => values.get(name)!)
-  })
-}
-
-/** {@link imagenetMeans}; to be called inside `tf.tidy`. */
-function imagenetInput(tf: ComputeRuntime['tf'], grey: Tensor4D): Tensor4D {
-  const picture = grey.add(1).mul(127.5).clipByValue(0, 255)
-  return tf.sub(picture, tf.tensor1d([...imagenetMeans]))
+    }
+  }
+  return values
 }

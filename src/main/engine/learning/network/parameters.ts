@@ -1,11 +1,9 @@
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs'
 import { createRandom } from '../../../../shared/random.ts'
-import type { ComputeRuntime } from '../../compute/runtime/load.ts'
 import { parametersOf, statisticsOf, type NetworkSpec } from './network-spec.ts'
 
 /**
- * All parameters live in one flat float32 vector: an optimiser step is then a handful of operations on one tensor
- * instead of hundreds of small ones, each of which costs a dispatch.
+ * Outside the graphs all parameters are one flat float32 vector, and so are the statistics: checkpoints, model packages and
+ * everything in between carry two arrays, whatever the network.
  */
 export interface VectorLayout {
   length: number
@@ -68,45 +66,4 @@ export function initialStatistics(spec: NetworkSpec): Float32Array {
     if (entry.name.endsWith('/variance')) values.fill(1, entry.offset, entry.offset + entry.length)
   }
   return values
-}
-
-/** 1 where weight decay applies (kernels), else 0; as long as the parameter vector. */
-export function decayMask(spec: NetworkSpec): Float32Array {
-  const { length, entries } = parameterLayout(spec)
-  const mask = new Float32Array(length)
-  parametersOf(spec).forEach((parameter, index) => {
-    const entry = entries[index]
-    if (parameter.role === 'kernel') mask.fill(1, entry.offset, entry.offset + entry.length)
-  })
-  return mask
-}
-
-/** Cuts a flat vector into named tensors (one operation, then views). The caller disposes them. */
-export function splitVector(
-  { tf }: ComputeRuntime,
-  vector: Tensor1D,
-  { entries }: VectorLayout,
-): Map<string, Tensor> {
-  if (entries.length === 0) return new Map()
-  const parts = tf.split(
-    vector,
-    entries.map((entry) => entry.length),
-  )
-  return new Map(
-    entries.map((entry, index) => {
-      const part = parts[index]
-      const shaped = part.reshape([...entry.shape])
-      part.dispose()
-      return [entry.name, shaped]
-    }),
-  )
-}
-
-/** The reverse of {@link splitVector}: joins tensors by name in the order of the layout. Inputs are kept. */
-export function joinVector(
-  { tf }: ComputeRuntime,
-  tensors: ReadonlyMap<string, Tensor>,
-  { entries }: VectorLayout,
-): Tensor1D {
-  return tf.tidy(() => tf.concat1d(entries.map((entry) => tensors.get(entry.name)!.reshape<Tensor1D>([-1]))))
 }

@@ -1,11 +1,9 @@
-import type { Tensor } from '@tensorflow/tfjs'
 import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { createNativeOps } from '../network/native-ops.ts'
 import { activationBytesPerVoxel, receptiveRadius, strideOf } from '../network/network-geometry.ts'
-import { foldForPrediction, predictLogits } from '../network/network-prediction.ts'
 import type { NetworkSpec } from '../network/network-spec.ts'
 import { isOutOfMemory } from '../out-of-memory.ts'
+import { openPredictionSession } from './prediction-session.ts'
 import { cutTile, padSlice, type SliceInput } from './tile-input.ts'
 import { planTiles, type Rectangle } from './tile-plan.ts'
 
@@ -27,8 +25,8 @@ export interface SlicePredictor {
 
 export interface SlicePredictorOptions {
   /** Flat vectors as in `parameters.ts`; kept. */
-  parameters: Float32Array | Tensor
-  statistics: Float32Array | Tensor
+  parameters: Float32Array
+  statistics: Float32Array
   /** Activations of one tile may take this much memory. */
   memoryBytes: number
 }
@@ -39,13 +37,7 @@ export function createSlicePredictor(
   spec: NetworkSpec,
   options: SlicePredictorOptions,
 ): SlicePredictor {
-  const { tf } = runtime
-  const ops = createNativeOps(runtime)
-  const vectors = [options.parameters, options.statistics].map((values) =>
-    values instanceof Float32Array ? tf.tensor1d(values) : values.as1D(),
-  )
-  const weights = foldForPrediction(runtime, spec, vectors[0], vectors[1])
-  vectors.forEach((vector) => vector.dispose())
+  const { session, image, outputs } = openPredictionSession(runtime, spec, options)
   const stride = strideOf(spec)
   const halo = receptiveRadius(spec)
   let maxTileVoxels = Math.max(
@@ -60,20 +52,13 @@ export function createSlicePredictor(
     rectangle: Rectangle,
     wantProbabilities: boolean,
   ): { materials: Int32Array; probabilities: Float32Array | null } {
-    let result: { materials: Int32Array; probabilities: Float32Array | null } | null = null
-    tf.tidy(() => {
-      const input = tf.tensor4d(cutTile(padded, paddedWidth, channels, rectangle), [
-        1,
-        rectangle.height,
-        rectangle.width,
-        channels,
-      ])
-      const logits = predictLogits(runtime, ops, spec, weights, input)
-      const materials = tf.argMax(logits, 3).dataSync() as Int32Array
-      const probabilities = wantProbabilities ? (tf.softmax(logits).dataSync() as Float32Array) : null
-      result = { materials, probabilities }
-    })
-    return result!
+    const values = cutTile(padded, paddedWidth, channels, rectangle)
+    const shape = [1, rectangle.height, rectangle.width, channels]
+    const fetched = session.run(
+      new Map([[image, { values, shape }]]),
+      wantProbabilities ? [outputs.materials, outputs.probabilities] : [outputs.materials],
+    )
+    return { materials: fetched[0] as Int32Array, probabilities: (fetched[1] ?? null) as Float32Array | null }
   }
 
   function attempt(
@@ -141,7 +126,7 @@ export function createSlicePredictor(
         }
       }
     },
-    dispose: () => weights.forEach((tensor) => tensor.dispose()),
+    dispose: () => session.dispose(),
   }
 }
 

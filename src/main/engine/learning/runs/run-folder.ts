@@ -7,7 +7,8 @@ import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
 import { systemErrorCode } from '../../files/system-error.ts'
 import { writeError } from '../../files/write-error.ts'
 import { decodeTensors, encodeTensors } from '../model/safetensors.ts'
-import { stateNames, type TrainingState } from '../training/training-step.ts'
+import { stateNames } from '../training/training-graph.ts'
+import type { TrainingState } from '../training/training-step.ts'
 import { runRecordSchema, type RunRecord } from './run-record.ts'
 
 const positionSchema = z.object({

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { Architecture, ModelScore, Pretrained } from '../model/model-card.ts'
 import { saveModelPackage } from '../model/model-package.ts'
@@ -185,6 +186,8 @@ class TrainingProgress {
 
   private async oneStep(): Promise<void> {
     const { folder, job } = this.options
+    // Steps follow from messages of the patch thread, one in the wake of the other: without a pause signals would never arrive.
+    await setImmediate()
     throwIfCancelled(job.signal)
     const number = this.position.step + 1
     const learningRate = learningRateAt(number, this.record.totalSteps ?? this.config.maxSteps, this.config)
@@ -276,11 +279,7 @@ class TrainingProgress {
     if (count === 0) return null
     const every = Math.max(1, Math.ceil(count / maxSlices))
     const chosen = validation.map((slices) => slices.filter((_, index) => index % every === 0))
-    const weights = this.course.step.weights()
-    const model = this.course.model({
-      parameters: weights.parameters.dataSync() as Float32Array,
-      statistics: weights.statistics.dataSync() as Float32Array,
-    })
+    const model = this.course.model(this.course.step.weights())
     const predictor = createSlicePredictor(runtime, model.spec, {
       ...model,
       memoryBytes: tileMemoryBytes(runtime.device),

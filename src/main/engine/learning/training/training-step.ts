@@ -1,19 +1,24 @@
-import type { Tensor1D } from '@tensorflow/tfjs'
+import { PhasemarkError } from '../../../../shared/errors.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { createNativeOps } from '../network/native-ops.ts'
+import type { GraphTensor } from '../graph/graph-builder.ts'
+import { openSession, type Feed } from '../graph/session.ts'
 import type { NetworkSpec } from '../network/network-spec.ts'
-import { forwardForTraining } from '../network/network-training.ts'
 import {
-  decayMask,
   initialParameters,
   initialStatistics,
-  joinVector,
   parameterLayout,
-  splitVector,
   statisticsLayout,
 } from '../network/parameters.ts'
-import { adamWStep, type OptimiserOptions } from './optimiser.ts'
-import { countLabelled, segmentationLoss } from './segmentation-loss.ts'
+import { isOutOfMemory } from '../out-of-memory.ts'
+import { optimiserScalars, type OptimiserOptions } from './optimiser.ts'
+import { labelRows } from './segmentation-loss.ts'
+import {
+  buildTrainingGraph,
+  scalarNames,
+  stateNames,
+  type StateName,
+  type StepScalars,
+} from './training-graph.ts'
 
 /** Patches of one step. */
 export interface TrainingBatch {
@@ -37,16 +42,6 @@ export interface TrainingStepOptions {
 /** Everything that a step changes, as plain arrays: what a checkpoint holds. */
 export type TrainingState = Record<StateName, Float32Array>
 
-export const stateNames = [
-  'parameters',
-  'firstMoment',
-  'secondMoment',
-  'statistics',
-  'averageParameters',
-  'averageStatistics',
-] as const
-type StateName = (typeof stateNames)[number]
-
 export interface StepResult {
   /** Cross-entropy plus weighted Dice. */
   loss: number
@@ -67,8 +62,8 @@ export interface TrainingStep {
   /** Copies the state off the device. */
   state(): TrainingState
   restore(state: TrainingState): void
-  /** Weights for prediction: the moving average when there is one. Valid until the next step; not to be disposed. */
-  weights(): { parameters: Tensor1D; statistics: Tensor1D }
+  /** Copies the weights for prediction off the device: the moving average when there is one. */
+  weights(): { parameters: Float32Array; statistics: Float32Array }
   dispose(): void
 }
 
@@ -78,16 +73,61 @@ export function createTrainingStep(
   spec: NetworkSpec,
   options: TrainingStepOptions,
 ): TrainingStep {
-  const { tf } = runtime
-  const ops = createNativeOps(runtime)
-  const parametersAt = parameterLayout(spec)
-  const statisticsAt = statisticsLayout(spec)
-  const mask = tf.tensor1d(decayMask(spec))
+  const { graph, feeds, runs, state, lastChanged } = buildTrainingGraph(spec, {
+    ...options,
+    averages: options.averageDecay > 0,
+  })
+  const session = openSession(runtime, graph)
+  const parameterCount = parameterLayout(spec).length
+  const statisticsCount = statisticsLayout(spec).length
+
+  function restore(values: TrainingState): void {
+    const given = new Map<GraphTensor, Feed>()
+    for (const name of stateNames) {
+      const expected = name.toLowerCase().includes('statistics') ? statisticsCount : parameterCount
+      if (values[name].length !== expected) {
+        throw new RangeError(
+          `training state: expected ${expected} values of ${name}, found ${values[name].length}`,
+        )
+      }
+      given.set(state.feed[name], { values: values[name], shape: [expected] })
+    }
+    session.run(given, [state.write])
+  }
+
+  function read(names: readonly StateName[]): Float32Array[] {
+    return session.run(
+      new Map(),
+      names.map((name) => state.read[name]),
+    ) as Float32Array[]
+  }
+
+  function run(what: GraphTensor, scalars: StepScalars, part?: LabelledImages): Float32Array {
+    const values = Float32Array.from(scalarNames, (name) => scalars[name])
+    const given = new Map<GraphTensor, Feed>([[feeds.scalars, { values, shape: [values.length] }]])
+    if (part !== undefined) {
+      given.set(feeds.images, { values: part.images, shape: part.shape })
+      given.set(feeds.rows, { values: part.rows, shape: part.shape.slice(0, 3) })
+    }
+    return session.run(given, [what])[0] as Float32Array
+  }
+
+  function runParts(batch: LabelledImages, scalars: StepScalars): readonly number[] {
+    if (scalars.parts === 1) return [...run(runs.step, scalars, batch)]
+    const size = Math.ceil(batch.shape[0] / scalars.parts)
+    let [crossEntropy, dice] = [0, 0]
+    for (let from = 0; from < batch.shape[0]; from += size) {
+      const losses = run(from === 0 ? runs.firstPart : runs.furtherPart, scalars, cut(batch, from, size))
+      crossEntropy += losses[0]
+      dice += losses[1]
+    }
+    return [crossEntropy, dice, run(runs.apply, scalars)[0]]
+  }
+
+  const zeros = new Float32Array(parameterCount)
   const parameters = initialParameters(spec, options.seed)
   const statistics = initialStatistics(spec)
-  const zeros = new Float32Array(parameters.length)
-  const averaging = options.averageDecay > 0
-  let tensors = upload({
+  restore({
     parameters,
     firstMoment: zeros,
     secondMoment: zeros,
@@ -96,109 +136,59 @@ export function createTrainingStep(
     averageStatistics: statistics,
   })
 
-  function upload(state: TrainingState): Record<StateName, Tensor1D> {
-    const uploaded: Partial<Record<StateName, Tensor1D>> = {}
-    for (const name of stateNames) {
-      const expected = name.toLowerCase().includes('statistics') ? statisticsAt.length : parametersAt.length
-      if (state[name].length !== expected) {
-        throw new RangeError(
-          `training state: expected ${expected} values of ${name}, found ${state[name].length}`,
-        )
-      }
-      uploaded[name] = tf.tensor1d(state[name])
-    }
-    return uploaded as Record<StateName, Tensor1D>
-  }
-
-  /** Gradient, statistics and losses of a part of the batch, starting at patch `from`. */
-  function gradientOf(batch: TrainingBatch, from: number, count: number, batchLabelledVoxels: number) {
-    const [, y, x, channels] = batch.shape
-    const images = batch.images.subarray(from * y * x * channels, (from + count) * y * x * channels)
-    const labels = batch.labels.subarray(from * y * x, (from + count) * y * x)
-    return tf.tidy(() => {
-      const input = tf.tensor4d(images, [count, y, x, channels])
-      const pass = forwardForTraining(
-        runtime,
-        ops,
-        spec,
-        splitVector(runtime, tensors.parameters, parametersAt),
-        input,
-      )
-      const loss = tf.tidy(() =>
-        segmentationLoss(runtime, pass.output, labels, {
-          diceWeight: options.diceWeight,
-          batchLabelledVoxels,
-        }),
-      )
-      const gradients = pass.backward(loss.gradient)
-      return {
-        gradient: joinVector(runtime, gradients, parametersAt),
-        statistics:
-          statisticsAt.length === 0
-            ? tf.tensor1d([])
-            : joinVector(runtime, pass.batchStatistics, statisticsAt),
-        losses: tf.stack([loss.crossEntropy.reshape([]), loss.dice.reshape([])]) as Tensor1D,
-      }
-    })
-  }
-
   return {
-    run: (batch, learningRate, step, parts) => {
-      const count = batch.shape[0]
-      const size = Math.ceil(count / parts)
-      const labelled = countLabelled(batch.labels)
-      const { next, readings } = tf.tidy(() => {
-        const partial = []
-        for (let from = 0; from < count; from += size) {
-          partial.push(gradientOf(batch, from, Math.min(size, count - from), labelled))
-        }
-        const gradient = tf.addN(partial.map((part) => part.gradient))
-        const losses = tf.addN(partial.map((part) => part.losses))
-        const update = adamWStep(runtime, tensors, gradient, mask, learningRate, step, options.optimiser)
-        let statisticsNext = tensors.statistics
-        if (statisticsAt.length > 0) {
-          const batchStatistics = tf.addN(partial.map((part) => part.statistics)).div(partial.length)
-          const { statisticsMomentum: kept } = options
-          statisticsNext = tensors.statistics.mul(kept).add(batchStatistics.mul(1 - kept))
-        }
+    run: ({ images, labels, shape }, learningRate, step, parts) => {
+      const { rows, labelledVoxels } = labelRows(labels)
+      const scalars: StepScalars = {
+        step,
+        ...optimiserScalars(options.optimiser, learningRate, step),
         // Early averages forget quickly, so that a short run is not held back by its random start.
-        const decay = Math.min(options.averageDecay, step / (step + 10))
-        const average = (old: Tensor1D, fresh: Tensor1D): Tensor1D =>
-          averaging ? old.mul(decay).add(fresh.mul(1 - decay)) : fresh.clone()
-        const next = {
-          ...update.state,
-          statistics: statisticsNext.clone(),
-          averageParameters: average(tensors.averageParameters, update.state.parameters),
-          averageStatistics: average(tensors.averageStatistics, statisticsNext),
-        }
-        return { next, readings: tf.concat1d([losses, update.gradientNorm.reshape<Tensor1D>([1])]) }
-      })
-      const previous = tensors
-      tensors = next
-      for (const name of stateNames) previous[name].dispose()
-      const [crossEntropy, dice, gradientNorm] = readings.dataSync()
-      readings.dispose()
-      return {
-        loss: crossEntropy + dice,
-        crossEntropy: crossEntropy,
-        dice: dice,
-        gradientNorm: gradientNorm,
+        averageShare: 1 - Math.min(options.averageDecay, step / (step + 10)),
+        labelledVoxels,
+        // Parts are equal but for the last, so that there may be fewer than asked for.
+        parts: Math.ceil(shape[0] / Math.ceil(shape[0] / parts)),
+      }
+      try {
+        const [crossEntropy, dice, gradientNorm] = runParts({ images, rows, shape }, scalars)
+        return { loss: crossEntropy + dice, crossEntropy, dice, gradientNorm }
+      } catch (error) {
+        if (!isOutOfMemory(error) || session.run(new Map(), [lastChanged])[0][0] !== step) throw error
+        // Half a step cannot be repeated in smaller parts.
+        throw new PhasemarkError(
+          'Internal',
+          `training: step ${step} ran out of memory while it changed the parameters; the last checkpoint is the state to go on from`,
+          {},
+          { cause: error },
+        )
       }
     },
     state: () => {
-      const state: Partial<TrainingState> = {}
-      for (const name of stateNames) state[name] = tensors[name].dataSync().slice() as Float32Array
-      return state as TrainingState
+      const values = read(stateNames)
+      return Object.fromEntries(stateNames.map((name, index) => [name, values[index]])) as TrainingState
     },
-    restore: (state) => {
-      const restored = upload(state)
-      for (const name of stateNames) tensors[name].dispose()
-      tensors = restored
+    restore,
+    weights: () => {
+      const [parameters, statistics] = read(['averageParameters', 'averageStatistics'])
+      return { parameters, statistics }
     },
-    weights: () => ({ parameters: tensors.averageParameters, statistics: tensors.averageStatistics }),
-    dispose: () => {
-      mask.dispose()
-      for (const name of stateNames) tensors[name].dispose()
-    },
+    dispose: () => session.dispose(),
+  }
+}
+
+/** A batch or a part of it, with labels as the graph takes them. */
+interface LabelledImages {
+  images: Float32Array
+  rows: Uint8Array
+  shape: TrainingBatch['shape']
+}
+
+/** At most `size` patches, from patch `from`; views. */
+function cut({ images, rows, shape }: LabelledImages, from: number, size: number): LabelledImages {
+  const [count, y, x, channels] = shape
+  const to = Math.min(from + size, count)
+  return {
+    images: images.subarray(from * y * x * channels, to * y * x * channels),
+    rows: rows.subarray(from * y * x, to * y * x),
+    shape: [to - from, y, x, channels],
   }
 }

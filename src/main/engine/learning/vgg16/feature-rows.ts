@@ -1,10 +1,13 @@
-import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs'
 import { throwIfCancelled } from '../../../../shared/errors.ts'
 import type { ComputeRuntime } from '../../compute/runtime/load.ts'
-import { createNativeOps } from '../network/native-ops.ts'
+import { arithmetic } from '../graph/arithmetic.ts'
+import type { GraphBuilder, GraphTensor } from '../graph/graph-builder.ts'
+import type { Feed } from '../graph/session.ts'
 import { activationBytesPerVoxel, receptiveRadius, strideOf } from '../network/network-geometry.ts'
-import { predictNodes } from '../network/network-prediction.ts'
-import { parametersOf, type NetworkSpec } from '../network/network-spec.ts'
+import { networkOperations } from '../network/network-operations.ts'
+import type { NetworkSpec } from '../network/network-spec.ts'
+import { parameterLayout } from '../network/parameters.ts'
+import { openNetworkSession } from '../prediction/prediction-session.ts'
 import { cutTile, padSlice, type SliceInput } from '../prediction/tile-input.ts'
 import { planTiles, type Rectangle, type Tile } from '../prediction/tile-plan.ts'
 import { pretrainedName, vgg16Features, type FeatureSet, type FeatureTap } from './vgg16-spec.ts'
@@ -30,22 +33,28 @@ export interface FeatureExtractor {
 export function createFeatureExtractor(
   runtime: ComputeRuntime,
   features: FeatureSet,
-  weights: ReadonlyMap<string, { shape: readonly number[]; values: Float32Array }>,
+  weights: ReadonlyMap<string, { values: Float32Array }>,
   memoryBytes: number,
 ): FeatureExtractor {
-  const { tf } = runtime
-  const ops = createNativeOps(runtime)
   const { nodes, taps } = vgg16Features(features)
   const spec: NetworkSpec = { nodes }
   const stride = Math.max(strideOf(spec), ...taps.map(({ factor }) => factor))
   const halo = Math.max(...taps.map((tap) => tapRadius(nodes, tap)))
   const maxVoxels = Math.max(stride * stride, Math.floor(memoryBytes / activationBytesPerVoxel(spec)))
   const channels = taps.reduce((sum, tap) => sum + tap.channels, 0)
-  const tensors = new Map<string, Tensor>()
-  for (const { name } of parametersOf(spec)) {
-    const { shape, values } = weights.get(pretrainedName(name))!
-    tensors.set(name, tf.tensor(values, [...shape]))
-  }
+  const { session, image, outputs } = openNetworkSession(
+    runtime,
+    spec,
+    { parameters: pretrainedVector(spec, weights), statistics: new Float32Array(0) },
+    (graph, values) => {
+      const samplers = taps.map((tap) => addSampler(graph, values.get(tap.node)!, tap))
+      const rows = networkOperations(graph).concatenate(
+        samplers.map(({ sampled }) => sampled),
+        1,
+      )
+      return { samplers, rows }
+    },
+  )
 
   /** Features of the voxels `at` (positions in the padded slice) that lie in the output of `tile`. */
   function tileRows(
@@ -54,22 +63,15 @@ export function createFeatureExtractor(
     { input: area }: Tile,
     at: readonly Position[],
   ): Float32Array {
-    // Set inside instead of returned: tidy would look for tensors in every element.
-    let rows = new Float32Array(0)
-    tf.tidy(() => {
-      const input = tf.tensor4d(cutTile(padded, paddedWidth, 1, area), [1, area.height, area.width, 1])
-      const maps = predictNodes(
-        runtime,
-        ops,
-        spec,
-        tensors,
-        input,
-        taps.map(({ node }) => node),
-      )
-      const parts = maps.map((map, index) => sampleMap(runtime, map, at, area, taps[index].factor))
-      rows = tf.concat2d(parts, 1).dataSync() as Float32Array<ArrayBuffer>
+    const feeds = new Map<GraphTensor, Feed>([
+      [image, { values: cutTile(padded, paddedWidth, 1, area), shape: [1, area.height, area.width, 1] }],
+    ])
+    outputs.samplers.forEach(({ indices, shares }, tap) => {
+      const corners = cornersOf(at, area, taps[tap].factor)
+      feeds.set(indices, { values: corners.indices, shape: [at.length, 4] })
+      feeds.set(shares, { values: corners.shares, shape: [at.length, 4, 1] })
     })
-    return rows
+    return session.run(feeds, [outputs.rows])[0] as Float32Array
   }
 
   return {
@@ -95,7 +97,7 @@ export function createFeatureExtractor(
       }
       return rows
     },
-    dispose: () => tensors.forEach((tensor) => tensor.dispose()),
+    dispose: () => session.dispose(),
   }
 }
 
@@ -118,37 +120,54 @@ function tapRadius(nodes: NetworkSpec['nodes'], { node, factor }: FeatureTap): n
   })
 }
 
+/** The parameters of `spec` as one vector, each from the pretrained weights that it begins as. */
+function pretrainedVector(
+  spec: NetworkSpec,
+  weights: ReadonlyMap<string, { values: Float32Array }>,
+): Float32Array {
+  const { length, entries } = parameterLayout(spec)
+  const vector = new Float32Array(length)
+  for (const { name, offset } of entries) vector.set(weights.get(pretrainedName(name))!.values, offset)
+  return vector
+}
+
 /**
- * Values of a feature map at voxels of its tile, `[voxel, channel]`: what enlarging the map by `factor` as the network does
- * (bilinear between centres, edges repeated) would give there, without making the enlarged map. Inside `tf.tidy`.
- *
- * @param map `[1, y, x, channel]` of the tile `area`
+ * Adds nodes that take values out of a feature map `[1, y, x, channel]`: per voxel the sum of four values of the map
+ * (positions `y × width + x`, int32 `[voxel, 4]`), each with its share (`[voxel, 4, 1]`). Gives `[voxel, channel]`: what
+ * enlarging the map as the network does would give there, without making the enlarged map.
  */
-function sampleMap(
-  { tf }: ComputeRuntime,
-  map: Tensor4D,
+function addSampler(graph: GraphBuilder, map: GraphTensor, { node, channels }: FeatureTap) {
+  const { reshape, multiply, sum } = arithmetic(graph)
+  const indices = graph.placeholder(`${node}/indices`, 'int32', [-1, 4])
+  const shares = graph.placeholder(`${node}/shares`, 'float32', [-1, 4, 1])
+  const corners = graph.add('GatherV2', [reshape(map, [-1, channels]), indices, graph.scalar(0, 'int32')], {
+    Tparams: { type: 'float32' },
+    Tindices: { type: 'int32' },
+    Taxis: { type: 'int32' },
+    batch_dims: { int: 0 },
+  })
+  return { indices, shares, sampled: sum(multiply(corners, shares), [1]) }
+}
+
+/** The four values of a map, enlarged by `factor` between the centres of its voxels with edges repeated, that make each voxel. */
+function cornersOf(
   at: readonly Position[],
   area: Rectangle,
   factor: number,
-): Tensor2D {
-  const [, height, width, channels] = map.shape
-  const flat = map.reshape<Tensor2D>([height * width, channels])
-  if (factor === 1) {
-    const index = Int32Array.from(at, ({ y, x }) => (y - area.y) * width + (x - area.x))
-    return tf.gather(flat, tf.tensor1d(index, 'int32'))
-  }
-  const along = at.map(({ y, x }) => ({
-    y: neighbours((y - area.y + 0.5) / factor - 0.5, height),
-    x: neighbours((x - area.x + 0.5) / factor - 0.5, width),
-  }))
-  const corners = ([0, 1] as const).flatMap((dy) =>
-    ([0, 1] as const).map((dx) => {
-      const index = Int32Array.from(along, ({ y, x }) => y.index[dy] * width + x.index[dx])
-      const weight = Float32Array.from(along, ({ y, x }) => y.weight[dy] * x.weight[dx])
-      return tf.mul(tf.gather(flat, tf.tensor1d(index, 'int32')), tf.tensor2d(weight, [weight.length, 1]))
-    }),
-  )
-  return tf.addN(corners) as Tensor2D
+): { indices: Int32Array; shares: Float32Array } {
+  const indices = new Int32Array(at.length * 4)
+  const shares = new Float32Array(at.length * 4)
+  const [height, width] = [area.height / factor, area.width / factor]
+  at.forEach((position, voxel) => {
+    const y = neighbours((position.y - area.y + 0.5) / factor - 0.5, height)
+    const x = neighbours((position.x - area.x + 0.5) / factor - 0.5, width)
+    for (const corner of [0, 1, 2, 3] as const) {
+      const [dy, dx] = [corner >> 1, corner & 1]
+      indices[voxel * 4 + corner] = y.index[dy] * width + x.index[dx]
+      shares[voxel * 4 + corner] = y.weight[dy] * x.weight[dx]
+    }
+  })
+  return { indices, shares }
 }
 
 /** The two positions between which `position` lies, kept within 0…size−1, and their shares. */

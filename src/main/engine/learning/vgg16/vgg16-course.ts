@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { createRandom } from '../../../../shared/random.ts'
 import { throwIfCancelled } from '../../../../shared/errors.ts'
 import type { PretrainedWeights } from '../../pretrained/find-weights.ts'
@@ -87,6 +88,7 @@ async function trainClassifier(
   const course = await openClassifierCourse(options, { ...schedule, maxRows: config.maxRows }, pretrained)
   try {
     for (let number = 1; number <= steps; number++) {
+      await setImmediate()
       throwIfCancelled(job.signal)
       course.step.run(await course.batch(number), learningRateAt(number, steps, schedule), number, 1)
       job.onProgress?.({ stage: 'training the classifier', done: number, total: steps, unit: 'steps' })
