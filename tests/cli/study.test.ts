@@ -3,15 +3,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { comparisonSchema } from '../../src/shared/comparison/comparison.ts'
 import { contentOf, scratchFolder } from '../support/file-tree.ts'
-import {
-  failureIn,
-  failureOf,
-  jsonLines,
-  killNow,
-  resultOf,
-  startCli,
-  waitUntil,
-} from '../support/run-cli.ts'
+import { failureOf, jsonLines, killNow, resultOf, startCli, waitUntil } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
 
 const scratch = scratchFolder('study')
