@@ -46,6 +46,8 @@ export async function writeWeights(folder, vector, layout, { id = bundled, seed,
   const hash = sha256(bytes)
   const parsed = JSON.parse(readFileSync(new URL(`../../models/${bundled}.json`, import.meta.url), 'utf8'))
   parsed.id = id
+  // Scores were measured with the weights that they stand beside.
+  if (parsed.file.sha256 !== hash) delete parsed.scores
   parsed.file = { name: `${id}.safetensors`, bytes: bytes.length, sha256: hash }
   parsed.training = { ...parsed.training, seed, steps }
   parsed.tensors = described

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { comparisonSchema } from '../../src/shared/comparison/comparison.ts'
 import { contentOf, scratchFolder } from '../support/file-tree.ts'
-import { failureOf, killNow, resultOf, startCli, waitUntil } from '../support/run-cli.ts'
+import { failureOf, jsonLines, killNow, resultOf, startCli, waitUntil } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
 
 const scratch = scratchFolder('study')
@@ -22,7 +22,7 @@ const config = {
     unseen: [{ volume: 'unseen/images', labels: 'unseen/labels' }],
   },
   models: [
-    { model: 'unet', preset: 'quick', maxSteps: 4 },
+    { model: 'unet', preset: 'quick', maxSteps: 8, checkpointSteps: 2 },
     { model: 'unet', preset: 'quick', maxSteps: 4, context: 1 },
   ],
   labelFractions: [0.1],
@@ -38,12 +38,22 @@ const readState = () => JSON.parse(readFileSync(path.join(out, 'study.json'), 'u
 describe('study', () => {
   test('goes on after kill -9 without repeating what is done, and ends with a comparison', async () => {
     const inputs = contentOf(at('seen'), at('unseen'))
-    const running = startCli(['study', file, '--out', out, '--json'])
+    const first = startCli(['study', file, '--out', out, '--json'])
+    const checkpoint = path.join(out, 'runs', 'A-all-labels-seed-1', 'checkpoints', 'last.safetensors')
+    await waitUntil(first, 'a checkpoint', () => existsSync(checkpoint))
+    await killNow(first)
+
+    const running = startCli(['study', file, '--out', out, '--resume', '--json'])
     const secondModel = path.join(out, 'runs', 'B-all-labels-seed-1', 'run.json')
     await waitUntil(running, 'the second training', () => existsSync(secondModel))
     await killNow(running)
-    const [first, second] = readState().stages
-    expect([first.status, second.status]).toEqual(['done', 'running'])
+    // The training of A went on from its checkpoint: no step was done twice.
+    const done = jsonLines(await running.ended).flatMap(({ stage, done }) =>
+      typeof stage === 'string' && stage.endsWith('seed 1: training') ? [Number(done)] : [],
+    )
+    expect(done[0]).toBeGreaterThan(1)
+    const [stageA, stageB] = readState().stages
+    expect([stageA.status, stageB.status]).toEqual(['done', 'running'])
     const modelA = path.join(out, 'runs', 'A-all-labels-seed-1', 'model')
     const before = contentOf(modelA)
 

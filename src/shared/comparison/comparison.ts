@@ -177,6 +177,8 @@ const costSchema = z.object({
   networkSeconds: z.number(),
   voxelsPerSecond: z.number(),
   networkVoxelsPerSecond: z.number(),
+  /** Resident memory of the process beforehand: what earlier work, such as the other model or a training, left behind. */
+  memoryBeforeBytes: z.number().nullable(),
   /** Largest resident memory of the process while this model was at work; `null` when the system does not tell. */
   peakMemoryBytes: z.number().nullable(),
 })

@@ -106,7 +106,7 @@ export function sampleComparison({ name }: { name?: string } = {}): Comparison {
     costs: [
       {
         ...{ dataSet: 'seen', voxels: 1e6, seconds: 2, networkSeconds: 1.8, voxelsPerSecond: 5e5 },
-        ...{ networkVoxelsPerSecond: 5.5e5, peakMemoryBytes: 1e9 },
+        ...{ networkVoxelsPerSecond: 5.5e5, memoryBeforeBytes: 5e8, peakMemoryBytes: 1e9 },
       },
     ],
   })

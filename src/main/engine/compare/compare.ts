@@ -53,7 +53,7 @@ export interface CompareOptions extends JobOptions {
   unseenSlices?: readonly SliceRange[]
   unlabelled?: number | 'none'
   materialsPath?: string
-  /** File of the map, or its entries. */
+  /** File of the map, or its entries and what to call it in messages. */
   materialMap?: string | NonNullable<OpenDataSetOptions['map']>
   /** Of the boundary F1, in voxels. */
   tolerance: number

@@ -48,14 +48,14 @@ export function comparisonCsv(comparison: Comparison): Record<string, string> {
       [
         ...['model', 'data_set', 'parameters', 'training_seconds', 'training_steps', 'labelled_slices'],
         ...['labelled_voxels', 'voxels', 'seconds', 'network_seconds', 'voxels_per_second'],
-        ...['network_voxels_per_second', 'peak_memory_bytes'],
+        ...['network_voxels_per_second', 'memory_before_bytes', 'peak_memory_bytes'],
       ],
       modelLetters.flatMap((letter) => {
         const { parameters, training, costs } = comparison.models[letter]
         return costs.map((cost): Cell[] => [
           ...[letter, cost.dataSet, parameters, training.seconds, training.steps, training.labelledSlices],
           ...[training.labelledVoxels, cost.voxels, cost.seconds, cost.networkSeconds, cost.voxelsPerSecond],
-          ...[cost.networkVoxelsPerSecond, cost.peakMemoryBytes],
+          ...[cost.networkVoxelsPerSecond, cost.memoryBeforeBytes, cost.peakMemoryBytes],
         ])
       }),
     ),

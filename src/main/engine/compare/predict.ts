@@ -41,7 +41,7 @@ export async function predictAll(
   for (const letter of modelLetters) {
     const { model } = compared[letter]
     for (const [index, dataSet] of dataSets.entries()) {
-      const peakMemory = measurePeakMemory()
+      const memory = measurePeakMemory()
       const sum = { voxels: 0, seconds: 0, networkSeconds: 0 }
       for (const [at, { id, source, normalisation }] of dataSet.volumes.entries()) {
         const positions = slices[index][at]
@@ -72,7 +72,8 @@ export async function predictAll(
         ...sum,
         voxelsPerSecond: rate(sum.voxels, sum.seconds),
         networkVoxelsPerSecond: rate(sum.voxels, sum.networkSeconds),
-        peakMemoryBytes: peakMemory(),
+        memoryBeforeBytes: memory.beforeBytes,
+        peakMemoryBytes: memory.peakBytes(),
       })
     }
   }

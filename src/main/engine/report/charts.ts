@@ -205,7 +205,7 @@ export function sliceChart({ slices, dataSet, split }: ComparisonTable): Html {
 export function labelChart(points: readonly CurvePoint[], dataSet: 'seen' | 'unseen'): Html | null {
   const shown = points.filter((point) => point.dataSet === dataSet && point.macroF1 !== null)
   if (new Set(shown.map(({ labelledVoxels }) => labelledVoxels)).size < 2) return null
-  const [width, height, left, bottom] = [420, 220, 44, 28]
+  const [width, height, left, bottom] = [560, 230, 44, 28]
   const { low, high, ticks } = chartAxis(shown.flatMap(({ macroF1, interval }) => [macroF1, interval?.[0]]))
   const logs = shown.map(({ labelledVoxels }) => Math.log10(labelledVoxels))
   const [from, to] = [Math.min(...logs), Math.max(...logs)]

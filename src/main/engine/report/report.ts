@@ -341,7 +341,10 @@ function costSection({ models }: Comparison): Html {
                   <td>${figures(cost.networkVoxelsPerSecond / 1e6)} Mvoxel/s</td>
                   <td>${compact(cost.voxels)}</td>
                   <td>${duration(cost.seconds)}</td>
-                  <td>${bytes(cost.peakMemoryBytes)}</td>
+                  <td>
+                    ${bytes(cost.peakMemoryBytes)}
+                    <span class="ci">${bytes(cost.memoryBeforeBytes)} before</span>
+                  </td>
                   <td>${grouped(parameters)}</td>
                   <td>${duration(training.seconds)}</td>
                   <td>${compact(training.labelledVoxels)} in ${training.labelledSlices} slices</td>

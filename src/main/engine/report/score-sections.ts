@@ -7,6 +7,7 @@ import {
   type ComparisonTable,
   type ModelLetter,
 } from '../../../shared/comparison/comparison.ts'
+import { isNamed } from '../../../shared/comparison/material-map.ts'
 import { badge, intervalAxis, intervalPlot, scoreAxis, sliceChart, slopeChart } from './charts.ts'
 import {
   compact,
@@ -257,7 +258,7 @@ function materialTable(dataSet: ComparedDataSet, table: ComparisonTable): Html {
 /** Names of the unseen materials that count as this one. */
 function mappedFrom({ materialMap }: ComparedDataSet, id: number): Html | null {
   const names = (materialMap?.entries ?? []).filter(
-    ({ target, name }) => target?.value === id && target.name !== name,
+    (entry) => entry.target?.value === id && entry.target.name !== entry.name && isNamed(entry),
   )
   return names.length === 0
     ? null

@@ -28,6 +28,8 @@ const lengthShape = {
   preset: z.enum(presets).default('standard'),
   maxSteps: z.number().int().min(1).optional(),
   maxMinutes: z.number().positive().optional(),
+  /** Steps between checkpoints; default by time. */
+  checkpointSteps: z.number().int().min(1).optional(),
   intensity: z.enum(['auto', ...intensityScopes]).default('auto'),
 }
 

@@ -201,6 +201,7 @@ function choicesOf(model: StudyModel, seed: number): TrainChoices {
   const choices: TrainChoices = { model: model.model, preset: model.preset, seed }
   if (model.maxSteps !== undefined) choices.maxSteps = model.maxSteps
   if (model.maxMinutes !== undefined) choices.maxMinutes = model.maxMinutes
+  if (model.checkpointSteps !== undefined) choices.checkpointSteps = model.checkpointSteps
   if (model.intensity !== 'auto') choices.intensityScope = model.intensity
   if (model.model === 'unet') choices.contextSlices = model.context
   else {
