@@ -18,7 +18,6 @@ const unetArchitectureSchema = z.object({
   depth: z.number().int().min(1).max(maxDepth),
   normalisation: z.enum(['batch', 'none']),
 })
-export type UnetArchitecture = z.infer<typeof unetArchitectureSchema>
 
 const vgg16ArchitectureSchema = z.object({
   name: z.literal('vgg16-nn'),
@@ -27,7 +26,6 @@ const vgg16ArchitectureSchema = z.object({
   /** Width of each hidden layer of the classifier. */
   hidden: z.array(z.number().int().min(1).max(maxHidden)).min(1).max(maxHiddenLayers),
 })
-export type Vgg16Architecture = z.infer<typeof vgg16ArchitectureSchema>
 
 const architectureSchema = z.discriminatedUnion('name', [unetArchitectureSchema, vgg16ArchitectureSchema])
 export type Architecture = z.infer<typeof architectureSchema>
