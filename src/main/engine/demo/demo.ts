@@ -85,7 +85,7 @@ async function runStages(
   options: DemoOptions,
   stages: StageRecord,
 ): Promise<DemoResult> {
-  const { out, given, maxMinutes, onStage } = options
+  const { out, given, onStage } = options
   const began = performance.now()
   const job = jobOf(options)
   onStage?.(given === undefined ? 'preparing a synthetic sample volume' : 'looking at the labels')
@@ -187,7 +187,7 @@ async function compareBoth(
       >,
     }))
   const seen = scores[0]?.macroF1
-  const better = (seen?.['vgg16-nn'] ?? 0) > (seen?.unet ?? 0) ? 'vgg16-nn' : 'unet'
+  const better = (seen['vgg16-nn'] ?? 0) > (seen.unet ?? 0) ? 'vgg16-nn' : 'unet'
   const letter: ModelLetter = better === kinds.A ? 'A' : 'B'
   const voxelsPerSecond = summary.models[letter].costs[0]?.voxelsPerSecond ?? 1e6
   return { report, comparison, scores, better, voxelsPerSecond }
