@@ -46,7 +46,7 @@ async function save(folder: string, architecture: Architecture) {
 
 /**
  * Keras and TensorFlow enlarge between the centres of voxels; the layer of TensorFlow.js with the same name and settings
- * between their corners. docs/formats.md says so.
+ * between their corners. docs/training.md says so.
  */
 function enlargeBetweenCentres(model: LayersModel): void {
   for (const layer of model.layers) {
