@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll } from 'vitest'
@@ -70,6 +71,16 @@ export function cutAt(
 ): void {
   sendHead(bytes, request, response)
   response.write(bytes.subarray(request.from, until))
-  // Ended, not destroyed: a reset would throw away what was sent and not read yet, now more of it and now less.
-  response.socket!.end()
+  void endLater(response)
+}
+
+/**
+ * Ends the connection once its client, which may live in this process, has had the chance to read what was sent: `fetch`
+ * forgets an answer whose end arrives with its beginning. Ended, not destroyed: a reset would throw away what is on its way.
+ */
+async function endLater({ socket }: ServerResponse): Promise<void> {
+  await setTimeout(200)
+  // After a long pause timers come before sockets: let those have their turn.
+  for (let turn = 0; turn < 3; turn++) await setImmediate()
+  socket?.end()
 }
