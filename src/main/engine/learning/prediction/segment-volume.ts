@@ -16,6 +16,7 @@ import { sliceNeighbours } from '../../volume/slice-neighbours.ts'
 import type { VolumeSource } from '../../volume/volume-source.ts'
 import { openVolumeInThread } from '../../volume/volume-thread.ts'
 import { volumeStatistics } from '../../volume/volume-statistics.ts'
+import type { ModelCard } from '../model/model-card.ts'
 import { loadModelPackage, type StoredModel } from '../model/model-package.ts'
 import { normalisationFor, type Normalisation } from '../normalisation.ts'
 import { openSegmentationOutputs, placesBeside, type SegmentationOutputs } from './segmentation-outputs.ts'
@@ -63,6 +64,8 @@ export interface SegmentResult {
   slices: { first: number; last: number }
   resumedFromSlice: number
   device: DeviceInfo
+  /** The pretrained weights that the model began with, when there were any. */
+  pretrained: ModelCard['pretrained']
   warnings: VolumeWarning[]
 }
 
@@ -288,6 +291,7 @@ async function run({
     slices: { first, last },
     resumedFromSlice: start,
     device: runtime.device,
+    pretrained: model.card.pretrained,
     warnings,
   }
 }

@@ -80,6 +80,7 @@ function summarise(result: SegmentResult): string {
       `(${(result.voxelsPerSecond / 1e6).toFixed(2)} Mvoxel/s, network ${seconds > 0 ? Math.round((100 * networkSeconds) / seconds) : 0} % of the time)`,
     `Segmentation: ${result.out}`,
   )
+  if (result.pretrained !== null) lines.push(`Pretrained weights of the model: ${result.pretrained.title}`)
   if (result.probabilities.length > 0) lines.push(`Probabilities: ${result.probabilities.join(', ')}`)
   if (result.uncertainty !== null) lines.push(`Uncertainty: ${result.uncertainty}`)
   return lines.join('\n')
