@@ -102,7 +102,8 @@ function speed({ models }: Comparison): Html[] {
     if (!(valueA > 0) || !(valueB > 0)) return null
     const ratio = Math.max(valueA / valueB, valueB / valueA)
     if (ratio < sameSpeed) return null
-    return html`<b>${valueA > valueB ? 'A' : 'B'} ${what}</b> ${ratio.toPrecision(2)} × faster.`
+    return html`<b>${valueA > valueB ? 'A' : 'B'} ${what}</b>
+      ${ratio < 10 ? ratio.toPrecision(2) : Math.round(ratio)} × faster.`
   }
   return [
     faster('trained', 1 / models.A.training.seconds, 1 / models.B.training.seconds),
