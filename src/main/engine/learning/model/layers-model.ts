@@ -122,7 +122,10 @@ function buildLayers(tf: ComputeRuntime['tf'], spec: NetworkSpec): LayersModel {
         )
         break
       case 'addition': {
-        let value = tf.layers.add({ name: node.name }).apply(node.inputs.map(from)) as SymbolicTensor
+        const parts = node.inputs.map(from)
+        // The layer wants two tensors or more.
+        let value =
+          parts.length === 1 ? parts[0] : (tf.layers.add({ name: node.name }).apply(parts) as SymbolicTensor)
         if (node.activation === 'relu')
           value = tf.layers.reLU({ name: `${node.name}_relu` }).apply(value) as SymbolicTensor
         outputs.set(node.name, value)

@@ -114,44 +114,51 @@ export function projectionName(tap: FeatureTap): string {
  */
 export function vgg16Spec({ features, hidden, materials }: Vgg16Options): NetworkSpec {
   const { nodes, taps } = vgg16Features(features)
-  const linear = { op: 'convolution', kernel: 1, normalisation: 'none' } as const
-  const [first, ...rest] = hidden
   if (hidden.length === 0) throw new RangeError('vgg16-nn: expected at least one hidden layer, found none')
-  const parts = taps.map((tap) => {
+  const byFactor = new Map<number, string[]>()
+  for (const tap of taps) {
     const name = projectionName(tap)
-    const activation = taps.length === 1 ? ('relu' as const) : ('none' as const)
-    nodes.push({ ...linear, name, input: tap.node, filters: first, activation })
-    if (tap.factor === 1) return name
-    nodes.push({ op: 'upsample', name: `${name}_enlarged`, input: name, factor: tap.factor })
-    return `${name}_enlarged`
-  })
-  let current = parts[0]
-  if (parts.length > 1) {
-    nodes.push({ op: 'addition', name: 'hidden1', inputs: parts, activation: 'relu' })
-    current = 'hidden1'
+    nodes.push({ ...linear, name, input: tap.node, filters: hidden[0], activation: 'none' })
+    byFactor.set(tap.factor, [...(byFactor.get(tap.factor) ?? []), name])
   }
-  rest.forEach((filters, index) => {
-    const name = `hidden${index + 2}`
-    nodes.push({ ...linear, name, input: current, filters, activation: 'relu' })
-    current = name
+  const parts = [...byFactor].map(([factor, names]) => {
+    const sum = `hidden1_factor${factor}`
+    // Added up before they are enlarged together.
+    const name = names.length === 1 ? names[0] : sum
+    if (names.length > 1) nodes.push({ op: 'addition', name: sum, inputs: names, activation: 'none' })
+    if (factor === 1) return name
+    nodes.push({ op: 'upsample', name: `${sum}_enlarged`, input: name, factor })
+    return `${sum}_enlarged`
   })
-  nodes.push({ ...linear, name: 'logits', input: current, filters: materials, activation: 'none' })
+  nodes.push({ op: 'addition', name: 'hidden1', inputs: parts, activation: 'relu' })
+  addLayers(nodes, 'hidden1', hidden, 2, materials)
   return { nodes }
 }
 
 /** The classifier alone, on rows of joined features `[1, 1, row, feature]`: what is trained while VGG16 stays as it is. */
 export function classifierSpec({ features, hidden, materials }: Vgg16Options): NetworkSpec {
   const { taps } = vgg16Features(features)
-  const linear = { op: 'convolution', kernel: 1, normalisation: 'none' } as const
-  const nodes: NetworkNode[] = [
-    { op: 'input', name: inputName, channels: taps.reduce((sum, { channels }) => sum + channels, 0) },
-  ]
-  let current = inputName
-  hidden.forEach((filters, index) => {
-    const name = `hidden${index + 1}`
+  const channels = taps.reduce((sum, tap) => sum + tap.channels, 0)
+  const nodes: NetworkNode[] = [{ op: 'input', name: inputName, channels }]
+  addLayers(nodes, inputName, hidden, 1, materials)
+  return { nodes }
+}
+
+const linear = { op: 'convolution', kernel: 1, normalisation: 'none' } as const
+
+/** Adds the hidden layers from number `first` on, then the logits. */
+function addLayers(
+  nodes: NetworkNode[],
+  input: string,
+  hidden: readonly number[],
+  first: number,
+  materials: number,
+): void {
+  let current = input
+  hidden.slice(first - 1).forEach((filters, index) => {
+    const name = `hidden${first + index}`
     nodes.push({ ...linear, name, input: current, filters, activation: 'relu' })
     current = name
   })
   nodes.push({ ...linear, name: 'logits', input: current, filters: materials, activation: 'none' })
-  return { nodes }
 }
