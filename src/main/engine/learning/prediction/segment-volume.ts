@@ -218,7 +218,7 @@ async function run({
   const predictor = createSlicePredictor(runtime, model.spec, {
     parameters: model.parameters,
     statistics: model.statistics,
-    memoryBytes: tileMemoryBytes(runtime.device),
+    memoryBytes: tileMemoryBytes(runtime.device, bytesOfSlices(volume, model, options)),
   })
   const total = last - first + 1
   const start = outputs.nextSlice
@@ -294,6 +294,26 @@ async function run({
     pretrained: model.card.pretrained,
     warnings,
   }
+}
+
+/** Memory for slices on their way: those read ahead, the network's input, results, and what the writers hold of them. */
+function bytesOfSlices(
+  volume: VolumeSource,
+  { card }: StoredModel,
+  { probabilities, uncertainty }: SegmentOptions,
+): number {
+  const [, height, width] = volume.meta.shape
+  const { contextSlices } = card.architecture
+  // float32, as a whole and cut into the tile.
+  const input = 2 * 4 * (2 * contextSlices + 1)
+  // Material indices, file values, and these once more on their way to the disk.
+  const labels = 3
+  const perProbability = 4
+  // All of a slice at once; what is written of it exists raw and packed.
+  const results =
+    (probabilities || uncertainty ? perProbability * card.materials.length : 0) +
+    2 * perProbability * ((probabilities ? card.materials.length : 0) + (uncertainty ? 1 : 0))
+  return cacheBytesFor(volume, contextSlices) + height * width * (input + labels + results)
 }
 
 /** Room for the slices being read ahead and for the neighbours of a 2.5D network. */
