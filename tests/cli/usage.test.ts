@@ -12,7 +12,17 @@ const options: Record<string, string[]> = {
   info: ['--full', '--voxel-size', '--raw', '--json'],
   train: [
     ...['--labels', '--model', '--out', '--unlabelled', '--materials', '--preset', '--context', '--resume'],
-    ...['--max-minutes', '--max-steps', '--checkpoint-steps', '--seed', '--train-slices', '--val-slices'],
+    ...[
+      '--max-minutes',
+      '--max-steps',
+      '--checkpoint-steps',
+      '--seed',
+      '--features',
+      '--fine-tune',
+      '--weights',
+      '--train-slices',
+      '--val-slices',
+    ],
     ...['--voxel-size', '--raw', '--json'],
   ],
   segment: [
@@ -63,6 +73,8 @@ describe.concurrent('wrong usage ends with exit code 2', () => {
     ['no --labels', ['train', images, '--model', 'unet', '--out', out], /--labels/],
     ['no --model', train, /--model/],
     ['an unknown model', [...train, '--model', 'resnet'], /unet/],
+    ['features for a UNet', [...unet, '--features', 'block1'], /--features.+vgg16-nn/],
+    ['context for VGG16', [...train, '--model', 'vgg16-nn', '--context', '1'], /--context.+unet/],
     ['an unknown preset', [...unet, '--preset', 'slow'], /quick, standard, overnight/],
     ['no steps', [...unet, '--max-steps', '0'], /--max-steps/],
     ['no minutes', [...unet, '--max-minutes', '-1'], /--max-minutes/],
