@@ -33,6 +33,15 @@ const options: Record<string, string[]> = {
     ...['--truth', '--predicted', '--unlabelled', '--materials', '--slices', '--tolerance'],
     ...['--voxel-size', '--json'],
   ],
+  compare: [
+    ...['--run', '--volume', '--labels', '--slices', '--unseen-volume', '--unseen-labels', '--material-map'],
+    ...['--tolerance', '--out', '--json'],
+  ],
+  study: ['--out', '--resume', '--json'],
+  demo: ['--labels', '--out', '--max-minutes', '--resume', '--json'],
+  sample: ['--kind', '--shape', '--seed', '--out', '--json'],
+  scribble: ['--strokes', '--fraction', '--slices', '--seed', '--out', '--json'],
+  weights: [],
   setup: ['--gpu', '--cpu', '--check', '--dry-run', '--json'],
 }
 
