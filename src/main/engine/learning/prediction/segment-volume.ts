@@ -313,7 +313,9 @@ function bytesOfSlices(
   const results =
     (probabilities || uncertainty ? perProbability * card.materials.length : 0) +
     2 * perProbability * ((probabilities ? card.materials.length : 0) + (uncertainty ? 1 : 0))
-  return cacheBytesFor(volume, contextSlices) + height * width * (input + labels + results)
+  const counted = cacheBytesFor(volume, contextSlices) + height * width * (input + labels + results)
+  // Measured on slices of 6144 × 6144: what is let go waits for the garbage collector, and half as much exists besides.
+  return 1.5 * counted
 }
 
 /** Room for the slices being read ahead and for the neighbours of a 2.5D network. */
