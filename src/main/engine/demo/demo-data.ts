@@ -3,6 +3,7 @@ import type { SliceRange } from '../../../shared/slice-ranges.ts'
 import type { JobOptions } from '../job-options.ts'
 import { openLabels } from '../labels/open-labels.ts'
 import { scribble } from '../labels/scribble/scribble.ts'
+import { removeUnfinished } from '../output/remove-unfinished.ts'
 import { generateSample } from '../sample/generate-sample.ts'
 import { openVolume } from '../volume/open-volume.ts'
 import type { StageRecord } from './stage-record.ts'
@@ -61,6 +62,7 @@ export async function sampleData(out: string, stages: StageRecord, job: JobOptio
     })
   })
   await stages.run('scribbles', async () => {
+    await removeUnfinished(labels)
     await scribble({
       labels: path.join(seen, 'labels'),
       volume: path.join(seen, 'images'),

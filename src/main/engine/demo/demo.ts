@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { ModelLetter } from '../../../shared/comparison/comparison.ts'
+import type { ComparedModel, ModelLetter } from '../../../shared/comparison/comparison.ts'
 import type { DeviceInfo } from '../../../shared/device.ts'
 import { hasTag, PhasemarkError } from '../../../shared/errors.ts'
 import { compare } from '../compare/compare.ts'
@@ -10,8 +10,10 @@ import { segmentVolume } from '../learning/prediction/segment-volume.ts'
 import type { ModelKind } from '../learning/training/train-config.ts'
 import { train, type TrainResult } from '../learning/training/train.ts'
 import { checkOutput } from '../output/output-guard.ts'
+import { removeUnfinished } from '../output/remove-unfinished.ts'
 import { openVolume } from '../volume/open-volume.ts'
 import { ownData, sampleData, type DemoData } from './demo-data.ts'
+import { exportLabels } from './export-labels.ts'
 import { openStageRecord, type StageRecord } from './stage-record.ts'
 
 export interface DemoOptions extends JobOptions {
@@ -102,11 +104,15 @@ async function runStages(
       trainOne(runtime, kind, runs[kind], data, options, job),
     )
   }
-  onStage?.('comparing both on slices that neither learned from')
+  onStage?.(
+    data.heldOut === null
+      ? 'comparing both on the slices they learned from, since too few are labelled to spare any: the scores are too good'
+      : 'comparing both on slices that neither learned from',
+  )
   const compared = await stages.run('compare', () => compareBoth(runtime, runs, data, options, job))
   onStage?.(`segmenting the volume with ${compared.better}`)
   const segmented = await stages.run('segment', () =>
-    segmentBoth(runtime, runs[compared.better], compared, data, options, job),
+    segmentAndExport(runtime, runs[compared.better], compared, data, options, job),
   )
   return {
     out,
@@ -152,7 +158,9 @@ interface Compared {
   comparison: string
   scores: DemoResult['scores']
   better: ModelKind
+  /** Of the better model, and the materials that it knows. */
   voxelsPerSecond: number
+  materials: ComparedModel['materials']
 }
 
 async function compareBoth(
@@ -162,6 +170,8 @@ async function compareBoth(
   { out, given }: DemoOptions,
   job: JobOptions,
 ): Promise<Compared> {
+  const target = path.join(out, 'comparison')
+  await removeUnfinished(target)
   const { summary, report, comparison } = await compare(runtime, {
     runs: { A: runs[kinds.A], B: runs[kinds.B] },
     seen: [{ volume: data.volume, labels: data.truth }],
@@ -174,7 +184,7 @@ async function compareBoth(
       : { materialMap: { path: 'the materials of the demo', entries: data.unseen.materialMap } }),
     tolerance: 2,
     seed: 0,
-    out: path.join(out, 'comparison'),
+    out: target,
     ...job,
   })
   const scores = summary.tables
@@ -186,18 +196,19 @@ async function compareBoth(
         number | null
       >,
     }))
-  const seen = scores[0]?.macroF1
+  // The seen data set always has a table, and it comes first.
+  const seen = scores[0].macroF1
   const better = (seen['vgg16-nn'] ?? 0) > (seen.unet ?? 0) ? 'vgg16-nn' : 'unet'
   const letter: ModelLetter = better === kinds.A ? 'A' : 'B'
-  const voxelsPerSecond = summary.models[letter].costs[0]?.voxelsPerSecond ?? 1e6
-  return { report, comparison, scores, better, voxelsPerSecond }
+  const { costs, materials } = summary.models[letter]
+  return { report, comparison, scores, better, voxelsPerSecond: costs[0].voxelsPerSecond, materials }
 }
 
-/** Segments as many slices as the time allows, as a stack of slices and as one file. */
-async function segmentBoth(
+/** Segments as many slices as the time allows, then exports them as one file. */
+async function segmentAndExport(
   runtime: ComputeRuntime,
   run: string,
-  { voxelsPerSecond }: Compared,
+  { voxelsPerSecond, materials }: Compared,
   data: DemoData,
   { out, maxMinutes }: DemoOptions,
   job: JobOptions,
@@ -205,28 +216,24 @@ async function segmentBoth(
   const volume = await openVolume(data.volume, job.signal === undefined ? {} : { signal: job.signal })
   const [depth, height, width] = volume.meta.shape
   await volume.close()
-  // Both forms are computed: half of the time for each.
-  const affordable = (maxMinutes * 60 * segmentShare * voxelsPerSecond) / 2 / (height * width)
+  const affordable = (maxMinutes * 60 * segmentShare * voxelsPerSecond) / (height * width)
   const last = Math.min(depth, Math.max(1, Math.floor(affordable))) - 1
   const segmentation = path.join(out, 'segmentation')
   const exported = path.join(out, 'segmentation.tif')
-  for (const [place, format] of [
-    [segmentation, 'tiff-stack'],
-    [exported, 'bigtiff'],
-  ] as const) {
-    await segmentVolume(runtime, {
-      volume: data.volume,
-      open: {},
-      model: run,
-      out: place,
-      format,
-      slices: { first: 0, last },
-      probabilities: false,
-      uncertainty: false,
-      resume: true,
-      ...job,
-    })
-  }
+  await segmentVolume(runtime, {
+    volume: data.volume,
+    open: {},
+    model: run,
+    out: segmentation,
+    format: 'tiff-stack',
+    slices: { first: 0, last },
+    probabilities: false,
+    uncertainty: false,
+    resume: true,
+    ...job,
+  })
+  await removeUnfinished(exported)
+  await exportLabels(segmentation, exported, materials, job)
   return {
     segmentation,
     exported,

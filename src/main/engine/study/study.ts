@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { comparisonSchema, type Comparison, type CurvePoint } from '../../../shared/comparison/comparison.ts'
 import { badInput, hasTag, PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
@@ -15,7 +15,8 @@ import type { JobOptions } from '../job-options.ts'
 import { scribble } from '../labels/scribble/scribble.ts'
 import type { TrainChoices } from '../learning/training/train-config.ts'
 import { train } from '../learning/training/train.ts'
-import { checkOutput, partialPathOf } from '../output/output-guard.ts'
+import { checkOutput } from '../output/output-guard.ts'
+import { removeUnfinished } from '../output/remove-unfinished.ts'
 import { readStudyConfig, type StudyConfig, type StudyModel } from './study-config.ts'
 import { studyProgress } from './study-progress.ts'
 import { mainComparison, planStages, runFolder, scribbleFolder, type StudyStage } from './study-stages.ts'
@@ -272,11 +273,6 @@ function labelOptions({ data }: StudyConfig): { unlabelled?: number | 'none'; ma
     ...(data.unlabelled === undefined ? {} : { unlabelled: data.unlabelled }),
     ...(data.materials === undefined ? {} : { materialsPath: data.materials }),
   }
-}
-
-/** What an interrupted stage left of a result that is made in one go. */
-async function removeUnfinished(target: string): Promise<void> {
-  for (const place of [target, partialPathOf(target)]) await rm(place, { recursive: true, force: true })
 }
 
 function ranges(text: string): SliceRange[] {
