@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { openLabels } from '../../src/main/engine/labels/open-labels.ts'
@@ -64,6 +64,18 @@ describe('the demo on a volume of the user', () => {
       await Promise.all([volume.close(), ...labels.sources.map((source) => source.close())])
     }
     expect(result['toSegmentAll']).toBeNull()
+  })
+
+  test('a kill after the work of a stage and before its record costs that stage only', async () => {
+    const file = path.join(out, 'demo.json')
+    const record = JSON.parse(readFileSync(file, 'utf8')) as { finished: Record<string, unknown> }
+    const { compare, segment, ...trained } = record.finished
+    expect([compare, segment]).not.toContain(undefined)
+    writeFileSync(file, JSON.stringify({ ...record, finished: trained }))
+    const argv = ['demo', given.images, '--labels', given.labels, '--out', out, ...brief]
+    const again = await resultOf([...argv, '--resume'])
+    expect(again['scores']).toEqual(result['scores'])
+    expect(again['training']).toEqual(result['training'])
   })
 
   test('does not touch what was given', () => {
