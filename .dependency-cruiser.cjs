@@ -5,8 +5,36 @@ module.exports = {
     {
       name: 'shared-imports-only-zod',
       severity: 'error',
-      from: { path: '^src/shared' },
+      from: { path: '^src/shared', pathNot: '^src/shared/contract/transport' },
       to: { pathNot: '^src/shared|node_modules/zod/' },
+    },
+    {
+      name: 'transports-carry-and-encode',
+      comment: 'What carries the contract may use the libraries that match calls and pack bytes.',
+      severity: 'error',
+      from: { path: '^src/shared/contract/transport' },
+      to: { pathNot: '^src/shared|node_modules/(zod|birpc|msgpackr)/' },
+    },
+    {
+      name: 'window-knows-shared-only',
+      severity: 'error',
+      from: { path: '^src/renderer' },
+      to: { path: '^src/main' },
+    },
+    {
+      name: 'viewer-knows-no-vue',
+      severity: 'error',
+      from: { path: '^src/renderer/(viewer|annotate)' },
+      to: {
+        path: 'node_modules/(vue|@vue|pinia|@vueuse|reka-ui)|^src/renderer/(stores|components|workspaces|api)',
+      },
+    },
+    {
+      name: 'only-api-talks-to-the-contract',
+      comment: 'Types may come from anywhere; connections are made in api/.',
+      severity: 'error',
+      from: { path: '^src/renderer', pathNot: '^src/renderer/api' },
+      to: { path: '^src/shared/contract/transport', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'engine-knows-no-host',

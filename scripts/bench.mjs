@@ -3,7 +3,7 @@
 import { register } from 'node:module'
 import { build } from './build.mjs'
 
-build()
+build({ only: ['engine'] })
 register('../tests/bench/typescript-hooks.mjs', import.meta.url)
 const { runBenchmarks } = await import('../tests/bench/main.ts')
 process.exitCode = await runBenchmarks(process.argv.slice(2))

@@ -2,5 +2,5 @@
 // signals and exit codes are its own.
 import { build } from './build.mjs'
 
-build()
+build({ only: ['engine'] })
 await import('../dist/main/hosts/cli/main.js')

@@ -28,6 +28,8 @@ export interface ErrorFields {
   OutputExists: { path: string }
   /** Another process holds the run or project. */
   Locked: { path: string; owner: string }
+  /** The process that was asked ended, or the connection to it broke, before it answered. */
+  Disconnected: { process: string }
   /** A defect in Phasemark itself. */
   Internal: object
 }
@@ -69,6 +71,7 @@ export const exitCodes: Record<ErrorTag, number> = {
   NotWritable: 6,
   OutputExists: 6,
   Locked: 6,
+  Disconnected: 1,
 }
 
 /** Whether `error` is one of ours; works across realms and worker threads. */

@@ -1,0 +1,2 @@
+// Replaced by the real script; kept so that the build has an entry.
+export {}
