@@ -39,7 +39,7 @@ export type VolumeSummary = z.infer<typeof volumeSummarySchema>
 
 /** Counts of grey values from a fixed sample of slices. */
 export const histogramSchema = z.object({
-  /** 256 counts over [low, high], equally wide. */
+  /** 256 counts over [low, high], equally wide; voxels outside are not counted. */
   counts: uint32ArraySchema,
   low: z.number(),
   high: z.number(),
@@ -60,8 +60,10 @@ export const histogramSchema = z.object({
 export type GreyHistogram = z.infer<typeof histogramSchema>
 
 /**
- * One plane of a volume. Level L has one element for 2^L × 2^L voxels (and 2^L planes in depth), the mean of them; the last
- * row and column may cover fewer. C order, shape [rows, columns] = ceil of the plane's extents / 2^L.
+ * One plane of a volume. Level L has one element for 2^L × 2^L voxels, the mean of them; in XZ and YZ also over 2^L planes in
+ * depth (XY is always of the one slice asked for). The last row, column and plane may cover fewer. C order, shape
+ * [rows, columns] = ceil of the plane's extents / 2^L. `index` counts voxels at every level. Non-finite voxels are left out
+ * of means.
  */
 export const planeDataSchema = z.object({
   axis: planeAxisSchema,
@@ -70,7 +72,7 @@ export const planeDataSchema = z.object({
   shape: z.tuple([z.number().int(), z.number().int()]),
   dtype: z.enum(dtypes),
   data: voxelArraySchema,
-  /** Share of the plane that is known, 0…1; what is not known yet is 0. */
+  /** Share of its voxels that were read, 0…1; what is not known yet comes from the nearest that is, or is 0. */
   coverage: z.number().min(0).max(1),
 })
 export type PlaneData = z.infer<typeof planeDataSchema>
