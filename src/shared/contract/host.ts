@@ -31,6 +31,8 @@ export const hostService = service({
         nativeDialogs: z.boolean(),
         /** Whether the window draws its own minimise, maximise and close buttons. */
         windowButtons: z.boolean(),
+        /** The page had to be loaded again because its process ended: one sentence for the user, told once. */
+        reloaded: z.string().optional(),
       }),
     ),
     chooseFolder: method(chooseRequest, chosen),
