@@ -13,3 +13,7 @@ interface AbortController {
 }
 
 declare const AbortController: { new (): AbortController }
+
+declare function structuredClone<Value>(value: Value): Value
+
+declare function queueMicrotask(callback: () => void): void

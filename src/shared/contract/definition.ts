@@ -96,7 +96,8 @@ export interface Channel {
   post(message: unknown): void
   /** There is one receiver; messages that came before it was set are delivered to it. */
   onMessage(receiver: (message: unknown) => void): void
-  /** Called once, when either side closes or dies. */
+  /** Called once, when either side closes or dies; at once when that was before. */
   onClose(listener: (reason: string) => void): void
-  close(): void
+  /** Safe to call twice. The reason is told to the listeners here, and to the other side where the transport can carry it. */
+  close(reason?: string): void
 }
