@@ -58,6 +58,11 @@ export function isAnswerFrame(value: unknown): value is AnswerFrame {
   return value['ok'] === false && isRecord(error) && typeof error['_tag'] === 'string'
 }
 
+/** The id of the call that `message` answers, or `null` when it is none of `birpc`'s answers. */
+export function answeredCall(message: unknown): string | null {
+  return isRecord(message) && message['t'] === 's' && typeof message['i'] === 'string' ? message['i'] : null
+}
+
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }

@@ -9,7 +9,7 @@ import type {
   Emit,
   MethodDefinition,
 } from '../definition.ts'
-import { frameProblem, isCallFrame } from './frames.ts'
+import { answeredCall, frameProblem, isCallFrame } from './frames.ts'
 import type { AnswerFrame, CallFrame, ClientFunctions, ServerFunctions } from './frames.ts'
 
 export interface ServeOptions {
@@ -20,12 +20,15 @@ export interface ServeOptions {
   reportDefect: (error: unknown, where: string) => void
 }
 
+/** The function that announces events of one service to all clients. */
+export type Emitter<Services extends Contract> = <Name extends keyof Services>(
+  service: Name,
+) => Emit<Services[Name]>
+
 /** The serving end of a contract, for any number of clients. */
 export interface ContractServer<Services extends Contract> {
   /** Serves a client until its channel closes. */
   connect(channel: Channel): void
-  /** The function that announces events of one service to all clients. */
-  emitter<Name extends keyof Services>(service: Name): Emit<Services[Name]>
   /** Number of clients. */
   readonly connections: number
   /** Ends all connections; calls that run are cancelled. */
@@ -33,7 +36,7 @@ export interface ContractServer<Services extends Contract> {
 }
 
 /**
- * Serves `implementation` to whoever connects. Requests are validated before they reach it, results and events before they
+ * Serves what `implement` makes to whoever connects; it is called once, with the way to announce events. Requests are validated before they reach it, results and events before they
  * leave; a call's signal fires when the client cancels or its channel closes. Errors cross as data.
  *
  * Callers get `WrongUsage` for an unknown method or an invalid request, naming method and field, and `Internal` for a result
@@ -41,10 +44,20 @@ export interface ContractServer<Services extends Contract> {
  */
 export function serveContract<Services extends Contract>(
   contract: Services,
-  implementation: ContractImplementation<Services>,
+  implement: (emitter: Emitter<Services>) => ContractImplementation<Services>,
   options: ServeOptions,
 ): ContractServer<Services> {
   const clients = new Set<Client>()
+  const emitter: Emitter<Services> = (service) => (event, payload) => {
+    const where = `${String(service)}.${String(event)}`
+    const parsed = contract[service].events[String(event)].safeParse(payload)
+    if (!parsed.success) {
+      options.reportDefect(brokenContract(`event ${where} with`, parsed.error), where)
+      return
+    }
+    for (const client of clients) client.announce(String(service), String(event), parsed.data)
+  }
+  const implementation = implement(emitter)
 
   async function carryOut(frame: CallFrame, context: CallContext): Promise<AnswerFrame> {
     const where = `${frame.service}.${frame.method}`
@@ -68,21 +81,6 @@ export function serveContract<Services extends Contract>(
       const client = serveClient(channel, carryOut, options)
       clients.add(client)
       channel.onClose(() => clients.delete(client))
-    },
-    emitter(service) {
-      const definition = contract[service]
-      if (definition === undefined) throw unknownName(`service ${String(service)}`)
-      return (event, payload) => {
-        const where = `${String(service)}.${String(event)}`
-        const schema = definition.events[String(event)]
-        if (schema === undefined) throw unknownName(`event ${where}`)
-        const parsed = schema.safeParse(payload)
-        if (!parsed.success) {
-          options.reportDefect(brokenContract(`event ${where} with`, parsed.error), where)
-          return
-        }
-        for (const client of clients) client.announce(String(service), String(event), parsed.data)
-      }
     },
     get connections() {
       return clients.size
@@ -153,23 +151,23 @@ function serveClient(
 }
 
 /** Sends an answer; one that the transport cannot carry becomes an error, so that the caller does not wait for ever. */
-function postAnswer(channel: Channel, message: { t?: string; i?: string }, options: ServeOptions): void {
+function postAnswer(channel: Channel, message: unknown, options: ServeOptions): void {
   try {
     channel.post(message)
   } catch (error) {
-    if (message.t !== 's') throw error
+    const id = answeredCall(message)
+    if (id === null) throw error
     options.reportDefect(error, 'sending an answer')
     const answer: AnswerFrame = { ok: false, error: toErrorData(error) }
-    channel.post({ t: 's', i: message.i, r: answer })
+    channel.post({ t: 's', i: id, r: answer })
   }
 }
 
 function findMethod(contract: Contract, service: string, method: string): MethodDefinition {
   // Own properties only: `constructor` and the like are no methods.
-  const methods = Object.hasOwn(contract, service) ? contract[service]?.methods : undefined
-  const definition = methods !== undefined && Object.hasOwn(methods, method) ? methods[method] : undefined
-  if (definition === undefined) throw unknownName(`method ${service}.${method}`)
-  return definition
+  const methods = Object.hasOwn(contract, service) ? contract[service].methods : {}
+  if (!Object.hasOwn(methods, method)) throw unknownName(`method ${service}.${method}`)
+  return methods[method]
 }
 
 function invoke(
@@ -178,11 +176,7 @@ function invoke(
   request: unknown,
   context: CallContext,
 ): unknown {
-  const services = implementation[service]
-  if (services?.[method] === undefined) {
-    throw new PhasemarkError('Internal', `${service}.${method} is in the contract but was never written`, {})
-  }
-  return services[method](request, context)
+  return implementation[service][method](request, context)
 }
 
 function unknownName(what: string): PhasemarkError<'WrongUsage'> {
@@ -194,7 +188,7 @@ function unknownName(what: string): PhasemarkError<'WrongUsage'> {
 function invalidRequest(where: string, error: z.ZodError): PhasemarkError<'WrongUsage'> {
   const { field, finding } = firstIssue(error)
   return new PhasemarkError('WrongUsage', `${where}: ${field}: ${finding}`, {
-    argument: field === '' ? where : `${where}: ${field}`,
+    argument: `${where}: ${field}`,
   })
 }
 
@@ -204,9 +198,7 @@ function brokenContract(what: string, error: z.ZodError): PhasemarkError<'Intern
 }
 
 function firstIssue(error: z.ZodError): { field: string; finding: string } {
-  const issue = error.issues[0]
-  return {
-    field: issue === undefined || issue.path.length === 0 ? 'the whole' : issue.path.map(String).join('.'),
-    finding: issue?.message ?? 'invalid',
-  }
+  // zod never fails without an issue.
+  const { path, message } = error.issues[0]
+  return { field: path.length === 0 ? 'the whole' : path.map(String).join('.'), finding: message }
 }
