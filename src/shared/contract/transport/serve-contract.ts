@@ -26,7 +26,7 @@ export type Emitter<Services extends Contract> = <Name extends keyof Services>(
 ) => Emit<Services[Name]>
 
 /** The serving end of a contract, for any number of clients. */
-export interface ContractServer<Services extends Contract> {
+export interface ContractServer {
   /** Serves a client until its channel closes. */
   connect(channel: Channel): void
   /** Number of clients. */
@@ -46,7 +46,7 @@ export function serveContract<Services extends Contract>(
   contract: Services,
   implement: (emitter: Emitter<Services>) => ContractImplementation<Services>,
   options: ServeOptions,
-): ContractServer<Services> {
+): ContractServer {
   const clients = new Set<Client>()
   const emitter: Emitter<Services> = (service) => (event, payload) => {
     const where = `${String(service)}.${String(event)}`
