@@ -1,0 +1,149 @@
+import path from 'node:path'
+import { app, dialog } from 'electron'
+import type { Session, WebContents } from 'electron'
+import { hostContract } from '../../../shared/contract/contract.ts'
+import type { Emit } from '../../../shared/contract/definition.ts'
+import type { hostService } from '../../../shared/contract/host.ts'
+import { createPortChannel } from '../../../shared/contract/transport/message-port.ts'
+import { serveContract } from '../../../shared/contract/transport/serve-contract.ts'
+import { PhasemarkError } from '../../../shared/errors.ts'
+import { createSupervisor } from '../processes/supervisor.ts'
+import { installAppMenu } from './app-menu.ts'
+import { createHostService } from './host-service.ts'
+import { builtFiles, MainWindow } from './main-window.ts'
+import { OpenRequests, secondStartSchema } from './open-requests.ts'
+import { startUtilityProcess } from './utility-child.ts'
+import { WindowPorts } from './window-ports.ts'
+import { confine, createWindowSession } from './window-session.ts'
+
+/**
+ * Puts the app together: engine processes under supervision, the window, and the host's part of the contract. Resolves when the
+ * window is loaded.
+ *
+ * States: starting → running (with or, on macOS, without a window) → quitting (processes let go of the project) → ended.
+ *
+ * @param paths what the command line asked to open
+ */
+export async function startApp(paths: readonly string[]): Promise<void> {
+  const { windowFolder, preload } = builtFiles()
+  let window: MainWindow | null = null
+  const contents = (): WebContents | null =>
+    window === null || window.browserWindow.isDestroyed() ? null : window.browserWindow.webContents
+
+  // Nobody is connected before the host is served.
+  let announce: Emit<typeof hostService> = () => undefined
+  const openRequests = new OpenRequests(() => {
+    announce('openRequested', {})
+  })
+  const supervisor = createSupervisor({
+    spawn: startUtilityProcess,
+    onStatus: (status) => {
+      announce('processChanged', status)
+    },
+  })
+  const service = createHostService({
+    window: () => {
+      if (window === null) throw new PhasemarkError('Internal', 'there is no window', {})
+      return window.browserWindow
+    },
+    openRequests,
+    processes: supervisor,
+    takeReloadReason: () => window?.takeReloadReason(),
+  })
+  const host = serveContract(
+    hostContract,
+    (emitter) => {
+      announce = emitter('host')
+      return { host: service }
+    },
+    {
+      reportDefect: (error, where) => {
+        console.error(`phasemark: defect in ${where}:`, error)
+      },
+    },
+  )
+  const ports = new WindowPorts({
+    contents,
+    serveHost: (port) => {
+      host.connect(createPortChannel(port))
+    },
+    attach: (name, connect) => supervisor.attach(name, connect),
+  })
+
+  let windowSession: Session | null = null
+  let boundsKept = Promise.resolve()
+  const openWindow = async (session: Session): Promise<void> => {
+    window = new MainWindow({
+      session,
+      preload,
+      boundsFile: path.join(app.getPath('userData'), 'window-bounds.json'),
+      onLoad: () => {
+        ports.forget()
+      },
+      onClose: (kept) => (boundsKept = kept),
+    })
+    window.browserWindow.on('closed', () => {
+      ports.forget()
+      window = null
+    })
+    await window.load()
+  }
+  const showWindow = (): void => {
+    // Before Electron is ready the window is on its way anyway.
+    if (windowSession === null) return
+    if (window !== null) window.raise()
+    else openWindow(windowSession).catch(failToOpen)
+  }
+
+  app.on('web-contents-created', (_event, created) => {
+    confine(created)
+  })
+  app.on('second-instance', (_event, _arguments, _folder, data) => {
+    const second = secondStartSchema.safeParse(data)
+    if (second.success) openRequests.add(second.data.paths)
+    showWindow()
+  })
+  app.on('open-file', (event, file) => {
+    event.preventDefault()
+    openRequests.add([file])
+  })
+  app.on('activate', showWindow)
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit()
+  })
+  closeGentlyOnQuit(async () => {
+    await Promise.all([supervisor.close(), boundsKept])
+  })
+
+  openRequests.add(paths)
+  await app.whenReady()
+  installAppMenu()
+  supervisor.start()
+  windowSession = createWindowSession(windowFolder)
+  await openWindow(windowSession)
+}
+
+/** Says why there is no window, and ends. */
+export function failToOpen(error: unknown): void {
+  dialog.showErrorBox('Phasemark could not start', error instanceof Error ? error.message : String(error))
+  app.exit(1)
+}
+
+/** Quitting waits for `close`, which ends by itself; a second wish to quit does not start it again. */
+function closeGentlyOnQuit(close: () => Promise<void>): void {
+  let state: 'running' | 'closing' | 'closed' = 'running'
+  app.on('will-quit', (event) => {
+    if (state === 'closed') return
+    event.preventDefault()
+    if (state === 'closing') return
+    state = 'closing'
+    close()
+      .catch((error: unknown) => {
+        console.error('phasemark: the engine processes did not end properly:', error)
+      })
+      .finally(() => {
+        state = 'closed'
+        app.quit()
+      })
+  })
+}
