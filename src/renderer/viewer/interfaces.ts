@@ -36,6 +36,10 @@ export interface MaterialStyle {
   /** `#rrggbb` */
   colour: string
   visible: boolean
+  /** Opacity of its fill, 0…1; that of the overlay when absent. Thin materials need more than bulk ones. */
+  opacity?: number
+  /** Whether a hatch tells it from others of its colour; by default from index 9 on. */
+  hatched?: boolean
 }
 
 export type ColourMapName = 'grey' | 'inverted' | 'viridis' | 'inferno' | 'ice'
@@ -47,7 +51,9 @@ export interface DisplayOptions {
   overlay: { visible: boolean; opacity: number; style: 'fill' | 'outline' | 'fill-and-outline' }
 }
 
-/** A pointer event on a plane, already in plane coordinates (row, column; voxel centres at whole numbers). */
+/**
+ * A pointer event on a plane: `down`, `move` while pressed, `up` or `cancel` of the primary button, and `move` and `leave` of the
+ * pointer without a button. Positions are already in plane coordinates (row, column; voxel centres at whole numbers). */
 export interface PlanePointerEvent {
   type: 'down' | 'move' | 'up' | 'cancel' | 'leave'
   plane: Plane
