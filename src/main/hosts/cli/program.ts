@@ -8,6 +8,7 @@ import { infoCommand } from './commands/info.ts'
 import { sampleCommand } from './commands/sample.ts'
 import { scribbleCommand } from './commands/scribble.ts'
 import { segmentCommand } from './commands/segment.ts'
+import { serveCommand } from './commands/serve.ts'
 import { setupCommand } from './commands/setup.ts'
 import { studyCommand } from './commands/study.ts'
 import { trainCommand } from './commands/train.ts'
@@ -36,6 +37,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     sampleCommand,
     scribbleCommand,
     weightsCommand,
+    serveCommand,
     setupCommand,
   ]) {
     program.addCommand(command())
