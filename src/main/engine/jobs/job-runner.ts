@@ -6,8 +6,22 @@ export interface JobRunner {
    * Starts work and answers with its id at once. `run` returns the sentence for people that ends the job: what was done, how
    * fast, what was not. A rejection ends it as failed, `Cancelled` as stopped.
    */
-  start(
-    job: { kind: string; title: string; quiet?: boolean },
-    run: (options: Required<JobOptions>) => Promise<string>,
-  ): string
+  start(job: JobDescription, run: JobWork): string
 }
+
+export type JobWork = (options: Required<JobOptions>) => Promise<string>
+
+export interface JobDescription {
+  kind: string
+  title: string
+  /** Shown in the background only; waits for other quiet jobs, not for those that somebody started. Default: no. */
+  quiet?: boolean
+  /**
+   * Set for a job that can be taken up again in a new process: what the resumer of this kind needs, as plain JSON. The job
+   * keeps its id. Without it a job that loses its process is told as failed.
+   */
+  resume?: unknown
+}
+
+/** Makes the work of a job again from what it had recorded. Throws `BadInput` when that is not possible any more. */
+export type JobResumer = (resume: unknown) => JobWork
