@@ -41,7 +41,10 @@ export interface EvaluateOptions extends JobOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { signal } = options
-  const pairs = await openPairs(options.pairs, options.slices, signal)
+  const pairs = await openPairs(options.pairs, options.slices, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(options.unlabelled === undefined ? {} : { unlabelled: options.unlabelled }),
+  })
   try {
     const truths = pairs.map(({ truth }) => truth)
     const found = await resolveLabels(truths, resolveOptions(options))

@@ -1,7 +1,7 @@
 import { badInput, PhasemarkError } from '../../../shared/errors.ts'
 import type { SliceRange } from '../../../shared/slice-ranges.ts'
 import type { LabelPairing } from '../labels/label-source.ts'
-import { openLabelFile, placeOf, type LabelFile } from '../labels/label-file.ts'
+import { openLabelFile, placeOf, type LabelFile, type OpenLabelFileOptions } from '../labels/label-file.ts'
 import { pairByName, pairByPosition, shareNames } from '../labels/pair-slices.ts'
 
 /** A truth and a prediction with slices matched. */
@@ -23,19 +23,19 @@ export interface OpenPair {
 export async function openPairs(
   pairs: readonly { truth: string; predicted: string }[],
   ranges: readonly SliceRange[] | undefined,
-  signal: AbortSignal | undefined,
+  options: Pick<OpenLabelFileOptions, 'signal' | 'unlabelled'>,
 ): Promise<OpenPair[]> {
   const opened: LabelFile[] = []
-  const open = async (path: string) => {
-    const file = await openLabelFile(path, signal === undefined ? {} : { signal })
+  const open = async (path: string, fileOptions: OpenLabelFileOptions) => {
+    const file = await openLabelFile(path, fileOptions)
     opened.push(file)
     return file
   }
   try {
     const result: OpenPair[] = []
     for (const paths of pairs) {
-      const truth = await open(paths.truth)
-      const predicted = await open(paths.predicted)
+      const predicted = await open(paths.predicted, signalOf(options))
+      const truth = await open(paths.truth, { ...options, segmentation: predicted.file.meta })
       requireSameSize(truth, predicted)
       result.push({ truth, predicted, ...pairUp(truth, predicted, ranges) })
     }
@@ -44,6 +44,10 @@ export async function openPairs(
     await Promise.allSettled(opened.map(({ file }) => file.close()))
     throw error
   }
+}
+
+function signalOf({ signal }: Pick<OpenLabelFileOptions, 'signal'>): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
 }
 
 export async function closePairs(pairs: readonly OpenPair[]): Promise<void> {

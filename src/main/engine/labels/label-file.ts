@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { throwIfCancelled } from '../../../shared/errors.ts'
-import type { VolumeMeta } from '../../../shared/volume.ts'
+import type { VolumeMeta, VolumeWarning } from '../../../shared/volume.ts'
 import { openVolume } from '../volume/open-volume.ts'
 import { withPositionedFile } from '../volume/positioned-file.ts'
 import { listSliceFiles } from '../volume/slice-folder.ts'
@@ -16,14 +16,28 @@ export interface LabelFile {
   file: VolumeSource
   /** Says what the values mean; `null` when nothing does. */
   stated: FoundMetadata | null
+  /** What the user should know of how these labels were found. */
+  warnings?: readonly VolumeWarning[]
+}
+
+export interface OpenLabelFileOptions extends ReadOptions {
+  /** The volume that the labels belong to: tells which labels of a project are meant. */
+  volume?: VolumeMeta
+  /** A segmentation of that volume, where the volume itself is not at hand. */
+  segmentation?: VolumeMeta
+  /** As `--unlabelled`. Labels of a project are given out with this value where there are none. */
+  unlabelled?: number | 'none'
 }
 
 /**
- * Opens a label folder or file together with what it says about its values: a sidecar (see {@link readSidecar}), else the
+ * Opens a label folder, a label file or the labels in a project (`X.phasemark`), together with what it says about its values: a sidecar (see {@link readSidecar}), else the
  * image description of the first TIFF file. The caller closes `file`.
  * Throws as `openVolume` does, and `BadInput` on metadata that does not parse.
  */
-export async function openLabelFile(labelPath: string, options: ReadOptions = {}): Promise<LabelFile> {
+export async function openLabelFile(
+  labelPath: string,
+  options: OpenLabelFileOptions = {},
+): Promise<LabelFile> {
   const { signal } = options
   throwIfCancelled(signal)
   const file = await openVolume(labelPath, signal === undefined ? {} : { signal })

@@ -23,7 +23,7 @@ export async function openLabels(
 ): Promise<LabelSet> {
   const files: LabelFile[] = []
   try {
-    for (const input of inputs) files.push(await openLabelFile(input.path, options))
+    for (const { path, volume } of inputs) files.push(await openLabelFile(path, { ...options, volume }))
     return await bindLabels(files, inputs, options)
   } catch (error) {
     await Promise.allSettled(files.map(({ file }) => file.close()))

@@ -69,6 +69,7 @@ export async function resolveLabels(
   const total = files.reduce((sum, { file }) => sum + file.meta.shape[0], 0)
   let done = 0
   for (const [index, labelFile] of files.entries()) {
+    warnings[index].push(...(labelFile.warnings ?? []))
     const known = listed ?? labelFile.stated?.metadata.materials ?? null
     const allowed = known === null ? null : new Set(known.map(({ value }) => value))
     const list = listed === null ? labelFile.stated?.path : options.materialsPath

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { PhasemarkError } from '../../../shared/errors.ts'
 import { systemErrorCode } from '../files/system-error.ts'
 import { writeError } from '../files/write-error.ts'
+import { isProjectFolder, previousFileName, projectFileName } from '../project/project-file.ts'
 
 export interface OutputCheck {
   /** Where the result shall go. */
@@ -31,7 +32,7 @@ export async function checkOutput({ output, inputs, resume, kind }: OutputCheck)
   const places = kind === 'streamed' ? [output, partialPathOf(output)] : [output]
   for (const place of places) {
     const realPlace = await realPathOf(place)
-    for (const input of inputs) {
+    for (const input of (await Promise.all(inputs.map(partsToProtect))).flat()) {
       const relation = relationOf(realPlace, await realPathOf(input))
       if (relation === null) continue
       throw new PhasemarkError(
@@ -56,6 +57,12 @@ export async function checkOutput({ output, inputs, resume, kind }: OutputCheck)
       { path: partialPathOf(output) },
     )
   }
+}
+
+/** Of a project that labels come from, only what it consists of: its `runs/` and `segmentations/` are there for results. */
+async function partsToProtect(input: string): Promise<string[]> {
+  if (!(await isProjectFolder(input))) return [input]
+  return ['labels', projectFileName, previousFileName].map((name) => path.join(input, name))
 }
 
 function relationOf(output: string, input: string): 'is' | 'lies in' | 'contains' | null {

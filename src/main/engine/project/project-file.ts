@@ -98,7 +98,8 @@ function formatProject(project: StoredProject): string {
 export async function isProjectFolder(folder: string): Promise<boolean> {
   for (const name of [projectFileName, previousFileName]) {
     const status = await lstat(path.join(folder, name)).catch(() => null)
-    if (status?.isFile() === true) return folder.endsWith(projectEnding) || (await statesProject(folder, name))
+    if (status?.isFile() === true)
+      return folder.endsWith(projectEnding) || (await statesProject(folder, name))
   }
   return false
 }

@@ -152,7 +152,11 @@ function requireFreeName(
   const owner = materials.find((material) => material.name === name && material.index !== except)
   if (owner === undefined) return
   const state = owner.removed ? ', which was removed and can be taken back' : ''
-  throw taken(place, 'a name that no other material has', `"${name}", which is material ${owner.index}${state}`)
+  throw taken(
+    place,
+    'a name that no other material has',
+    `"${name}", which is material ${owner.index}${state}`,
+  )
 }
 
 function taken(place: string, expected: string, found: string): PhasemarkError<'BadInput'> {

@@ -10,11 +10,13 @@ import { voxelSizeSchema } from '../../../shared/volume.ts'
  * later is optional; of a newer minor one, because it keeps what it does not know (all objects are loose) and writes it back.
  * An older major version goes through {@link upgraders}; a newer one is refused.
  */
-export const currentMajor = 1
-export const currentMinor = 0
+export const currentMajor: number = 1
+export const currentMinor: number = 0
 
 /** Turns a file of major version N, its key, into one of N + 1. */
-export type Upgraders = Readonly<Record<number, (old: Record<string, unknown>) => Record<string, unknown>>>
+export type Upgraders = Readonly<
+  Partial<Record<number, (old: Record<string, unknown>) => Record<string, unknown>>>
+>
 
 /** None yet: there has been one major version. */
 export const upgraders: Upgraders = {}

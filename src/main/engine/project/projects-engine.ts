@@ -1,7 +1,6 @@
 import type { Emit, ServiceImplementation } from '../../../shared/contract/definition.ts'
 import type { projectsService } from '../../../shared/contract/projects.ts'
 import type { RawDescription, VolumeSummary } from '../../../shared/contract/volumes.ts'
-import type { Shape3 } from '../../../shared/volume.ts'
 import type { PathGuard } from '../settings/path-guard.ts'
 import type { ProjectHolder } from './project-holder.ts'
 
@@ -26,8 +25,10 @@ export interface ProjectServiceOptions {
     raw: RawDescription | null | undefined,
     options?: { signal?: AbortSignal },
   ) => Promise<VolumeSummary>
-  /** Totals of the labels of shape (z, y, x) in `folder`, which may not exist yet. */
-  labelSummary: (folder: string, shape: Shape3) => Promise<LabelTotals>
+  /** Totals of the labels of a volume of the project that is open, as the labels service's `summary`. */
+  labelSummary: (volumeId: string) => Promise<LabelTotals>
+  /** Starts a job that imports a label stack: gives a sample its first labels. */
+  startImport: (request: { volumeId: string; path: string; keepExisting: boolean }) => Promise<unknown>
   /** What the window may reach. */
   guard: PathGuard
 }

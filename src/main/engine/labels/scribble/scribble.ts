@@ -3,19 +3,14 @@ import path from 'node:path'
 import { badInput, PhasemarkError, throwIfCancelled } from '../../../../shared/errors.ts'
 import type { Material } from '../../../../shared/materials.ts'
 import type { SliceRange } from '../../../../shared/slice-ranges.ts'
-import {
-  createTypedArray,
-  type Dtype,
-  type TypedArray,
-  type VolumeMeta,
-  type VolumeWarning,
-} from '../../../../shared/volume.ts'
+import type { VolumeMeta, VolumeWarning } from '../../../../shared/volume.ts'
 import { writeFileAtomic } from '../../files/atomic-file.ts'
 import type { JobOptions } from '../../job-options.ts'
 import { checkOutput, partialPathOf } from '../../output/output-guard.ts'
 import { openVolumeWriter, type VolumeWriter } from '../../output/volume-writer.ts'
 import { packageVersion } from '../../package-version.ts'
 import { openVolume, type OpenVolumeOptions } from '../../volume/open-volume.ts'
+import { smallestDtype, toFileValues } from '../file-values.ts'
 import { openLabelFile } from '../label-file.ts'
 import type { LabelSource } from '../label-source.ts'
 import { bindLabels } from '../open-labels.ts'
@@ -95,9 +90,14 @@ export async function scribble(options: ScribbleOptions): Promise<ScribbleResult
     kind: 'streamed',
   })
   const job = signal === undefined ? {} : { signal }
-  const file = await openLabelFile(labelsPath, job)
+  const volumeMeta = volume === undefined ? undefined : await readMeta(volume, { ...options.open, ...job })
+  const file = await openLabelFile(labelsPath, {
+    ...job,
+    ...(volumeMeta === undefined ? {} : { volume: volumeMeta }),
+    ...(options.resolve?.unlabelled === undefined ? {} : { unlabelled: options.resolve.unlabelled }),
+  })
   try {
-    const meta = volume === undefined ? file.file.meta : await readMeta(volume, { ...options.open, ...job })
+    const meta = volumeMeta ?? file.file.meta
     const set = await bindLabels([file], [{ path: labelsPath, volume: meta }], { ...options.resolve, ...job })
     return await scribbleOn(set.sources[0], meta, set.materials, options)
   } finally {
@@ -163,7 +163,7 @@ async function scribbleOn(
         if (drawn.scribbles[i] !== 0) counts[drawn.scribbles[i] - 1].voxels++
       }
       for (const [index, count] of counts.entries()) count.strokes += drawn.strokes[index + 1]
-      await writer.writeSlice(done, toValues(drawn.scribbles, values, dtype))
+      await writer.writeSlice(done, toFileValues(drawn.scribbles, values, dtype))
       onProgress?.({ stage: 'drawing', done: done + 1, total: slices.length, unit: 'slices' })
     }
   })
@@ -264,18 +264,4 @@ function chooseSlices(
       'not a single one',
     )
   return labelled.filter((_, position) => position % every === 0)
-}
-
-/** The smallest type of whole numbers that holds all values. */
-function smallestDtype(values: readonly number[]): Dtype {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  if (low < 0) return 'int32'
-  if (high <= 0xff) return 'uint8'
-  return high <= 0xffff ? 'uint16' : 'uint32'
-}
-
-function toValues(indices: Uint8Array, values: readonly number[], dtype: Dtype): TypedArray {
-  const target = createTypedArray(dtype, indices.length)
-  for (let i = 0; i < indices.length; i++) target[i] = values[indices[i]]
-  return target
 }
