@@ -143,7 +143,7 @@ export function panBy(
   )
 }
 
-/** The smallest move after which `point` is at least `margin` CSS pixels inside the canvas; the same camera when it is already. */
+/** The same camera while `point` is on the canvas; else the smallest move after which it is `margin` CSS pixels inside. */
 export function revealPoint(
   camera: PlaneCamera,
   point: PlanePoint,
@@ -152,9 +152,32 @@ export function revealPoint(
   margin = 24,
 ): PlaneCamera {
   const at = planeToScreen(point, camera, viewport, geometry)
+  if (at.x >= 0 && at.y >= 0 && at.x <= viewport.width && at.y <= viewport.height) return camera
   const marginX = Math.min(margin, viewport.width / 2)
   const marginY = Math.min(margin, viewport.height / 2)
   const dx = Math.min(Math.max(at.x, marginX), viewport.width - marginX) - at.x
   const dy = Math.min(Math.max(at.y, marginY), viewport.height - marginY) - at.y
-  return dx === 0 && dy === 0 ? camera : panBy(camera, dx, dy, viewport, geometry)
+  return panBy(camera, dx, dy, viewport, geometry)
+}
+
+/**
+ * Camera at a given zoom around a point: the whole plane in the middle where it fits, else the point as near to the middle as possible
+ * without showing more void than needed.
+ */
+export function cameraAround(
+  zoom: number,
+  point: PlanePoint,
+  viewport: ViewportSize,
+  geometry: PlaneGeometry,
+): PlaneCamera {
+  const along = (at: number, extent: number, edge: number, pixels: number): number => {
+    const half = pixels / (2 * zoom * edge)
+    const middle = (extent - 1) / 2
+    return 2 * half >= extent ? middle : Math.min(Math.max(at, half - 0.5), extent - 0.5 - half)
+  }
+  return {
+    zoom,
+    row: along(point.row, geometry.rows, geometry.rowEdge, viewport.height),
+    column: along(point.column, geometry.columns, geometry.columnEdge, viewport.width),
+  }
 }

@@ -35,6 +35,8 @@ export interface MaterialStyle {
   index: number
   /** `#rrggbb` */
   colour: string
+  /** For the readout under the pointer. */
+  name?: string
   visible: boolean
   /** Opacity of its fill, 0…1; that of the overlay when absent. Thin materials need more than bulk ones. */
   opacity?: number

@@ -1,3 +1,5 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 import { evaluateGlsl } from './glsl-functions.ts'
 import { openView, type ViewHandle } from './view-handle.ts'
 

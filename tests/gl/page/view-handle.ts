@@ -85,7 +85,6 @@ export function openView(request: ViewRequest): ViewHandle {
   const read = (x: number, y: number, columns: number, rows: number): number[] => {
     const gl = canvas.getContext('webgl2')!
     const bytes = new Uint8Array(4 * columns * rows)
-    let result: number[] = []
     view.onDrawn(() => {
       gl.readPixels(x, canvas.height - y - rows, columns, rows, gl.RGBA, gl.UNSIGNED_BYTE, bytes)
     })
@@ -93,10 +92,9 @@ export function openView(request: ViewRequest): ViewHandle {
     view.draw()
     view.onDrawn(null)
     const line = 4 * columns
-    result = Array.from({ length: rows }, (_, row) => [
+    return Array.from({ length: rows }, (_, row) => [
       ...bytes.subarray((rows - 1 - row) * line, (rows - row) * line),
     ]).flat()
-    return result
   }
 
   return {
