@@ -3,6 +3,7 @@ import type { volumesService } from '../../../shared/contract/volumes.ts'
 import type { JobRunner } from '../jobs/job-runner.ts'
 import type { ProjectHolder } from '../project/project-holder.ts'
 import type { VolumeSource } from '../volume/volume-source.ts'
+import type { LayoutLimits } from './pyramid/layout.ts'
 
 /** What `createVolumesService` (volumes-service.ts) needs from the process that it runs in. */
 export interface VolumesServiceOptions {
@@ -15,6 +16,10 @@ export interface VolumesServiceOptions {
   cacheLimitBytes: number
   /** Bytes of decoded slices kept in memory for all volumes; default 384 MiB, never more than a quarter of the memory. */
   memoryCacheBytes?: number
+  /** Bytes of the cache's disk that stay free; default 5 GiB. */
+  cacheMarginBytes?: number
+  /** How pyramids are cut up; for tests, which have small volumes. */
+  pyramidLimits?: LayoutLimits
 }
 
 /** The `volumes` service and what other parts of the same process use of it. */

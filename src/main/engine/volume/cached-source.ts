@@ -82,6 +82,7 @@ export function withCache(source: VolumeSource, options: CacheOptions): VolumeSo
 
   const width = source.meta.shape[2]
   const cachedRows = createRowSource(source.meta, {
+    rowAddressable: true,
     readRows: async (z, yStart, yStop, signal) => {
       const slice = cache.get(z) ?? (await waitFor(z, signal))
       return slice.subarray(yStart * width, yStop * width)
@@ -91,6 +92,7 @@ export function withCache(source: VolumeSource, options: CacheOptions): VolumeSo
 
   return {
     meta: source.meta,
+    rowAddressable: source.rowAddressable ?? false,
     readSlice,
     readBox: (box, readOptions) => {
       const slices = Array.from(

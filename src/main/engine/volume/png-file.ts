@@ -20,6 +20,7 @@ export const pngSlices: SliceFormat = {
     const { header } = await withPositionedFile(path, (file) => readPngHeader(file, signal))
     return {
       header,
+      rowAddressable: false,
       readRows: (yStart, yStop, readSignal) =>
         withPositionedFile(path, async (file) => {
           const png = await readPngHeader(file, readSignal)

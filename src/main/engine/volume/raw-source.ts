@@ -91,6 +91,7 @@ export async function openRawSource(
       warnings,
     },
     {
+      rowAddressable: true,
       async readRows(z, yStart, yStop, signal) {
         const target = createUnfilledArray(header.dtype, (yStop - yStart) * width)
         const bytes = new Uint8Array(target.buffer)

@@ -4,6 +4,8 @@ import type { Box, ReadOptions, VolumeSource } from './volume-source.ts'
 
 /** What a format must be able to do; {@link createRowSource} makes a whole source of it. */
 export interface RowReader {
+  /** See `VolumeSource`; default false. */
+  rowAddressable?: boolean
   /** Rows `[yStart, yStop)` of slice `z`, C order (y, x), full width; the array belongs to the caller. */
   readRows(z: number, yStart: number, yStop: number, signal: AbortSignal | undefined): Promise<TypedArray>
   close(): Promise<void>
@@ -55,6 +57,7 @@ export function createRowSource(meta: VolumeMeta, reader: RowReader): VolumeSour
 
   return {
     meta,
+    rowAddressable: reader.rowAddressable ?? false,
     readBox,
     async readSlice(z, options = {}) {
       requireOpen()

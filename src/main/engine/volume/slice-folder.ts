@@ -67,6 +67,7 @@ export async function openSliceFiles(
       ],
     },
     {
+      rowAddressable: slices.every((slice) => slice.rowAddressable),
       readRows: (z, yStart, yStop, signal) => slices[z].readRows(yStart, yStop, signal),
       close: () => Promise.resolve(),
     },

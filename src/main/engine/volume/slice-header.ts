@@ -15,6 +15,8 @@ export interface SliceHeader {
 /** One file that holds one slice; nothing stays open between reads. */
 export interface SliceFile {
   readonly header: SliceHeader
+  /** See `VolumeSource`. */
+  readonly rowAddressable: boolean
   /**
    * Rows `[yStart, yStop)` in C order (y, x), an array that belongs to the caller.
    * Throws `BadInput` when the file no longer has the header that it was opened with, or cannot be decoded.

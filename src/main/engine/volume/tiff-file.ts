@@ -14,7 +14,7 @@ import {
 } from './slice-header.ts'
 import { TiffDirectoryReader, tiffTags, type TiffDirectory } from './tiff-directory.ts'
 import { interpretTiffImage, isAuxiliaryImage, type TiffImage } from './tiff-image.ts'
-import { readTiffRows } from './tiff-pixels.ts'
+import { isRowAddressable, readTiffRows } from './tiff-pixels.ts'
 import { omePixels, voxelSizeFromTiff, type Resolution } from './voxel-size.ts'
 import { depthWarnings, meaningWarnings } from './volume-warnings.ts'
 import type { VolumeSource } from './volume-source.ts'
@@ -24,14 +24,19 @@ export const tiffSlices: SliceFormat = {
   name: 'TIFF slices',
   extensions: ['.tif', '.tiff'],
   async open(file, signal) {
-    const { header, layout } = await withPositionedFile(file, async (opened) => {
+    const { header, layout, rowAddressable } = await withPositionedFile(file, async (opened) => {
       const { image, directory } = await readSingleImage(opened, signal)
       const { sizeBytes, modifiedMs } = opened
       const small = image.offsets.length <= chunksRemembered
-      return { header: headerOf(image, directory), layout: small ? { image, sizeBytes, modifiedMs } : null }
+      return {
+        header: headerOf(image, directory),
+        layout: small ? { image, sizeBytes, modifiedMs } : null,
+        rowAddressable: isRowAddressable(image),
+      }
     })
     return {
       header,
+      rowAddressable,
       readRows: (yStart, yStop, readSignal) =>
         withPositionedFile(
           file,
@@ -64,6 +69,7 @@ interface Pages {
   /** Bytes from one slice to the next when there is one directory for all, else 0. */
   stride: number
   header: SliceHeader
+  rowAddressable: boolean
 }
 
 /** How many pages a TIFF file has that are slices (not thumbnails or masks). Throws `BadInput` when it is no TIFF. */
@@ -103,6 +109,7 @@ export async function openTiffPages(filePath: string, format: OpenedFormat): Pro
         warnings: [...meaningWarnings(filePath, header), ...depthWarnings(format.path, count)],
       },
       {
+        rowAddressable: pages.rowAddressable,
         readRows: async (z, yStart, yStop, signal) =>
           await readTiffRows(file, await imageOf(z, signal), yStart, yStop, signal),
         close: () => file.close(),
@@ -183,10 +190,11 @@ async function findPages(
   }
   if (first === null) throw badInput(file.path, 'at least one image', 'none')
   const { header, image, directory } = first
+  const rowAddressable = isRowAddressable(image)
   requireOneChannel(file.path, directory.texts.get(tiffTags.imageDescription) ?? '')
   const images = contiguousImages(directory, image)
   if (directories.length > 1 || images <= 1) {
-    return { directories, count: directories.length, stride: 0, header }
+    return { directories, count: directories.length, stride: 0, header, rowAddressable }
   }
   requireSliceCount(file.path, images)
   const stride = image.height * image.width * bytesPerElement[image.dtype] * image.samplesPerPixel
@@ -198,7 +206,7 @@ async function findPages(
       `${file.sizeBytes} bytes (truncated?)`,
     )
   }
-  return { directories, count: images, stride, header }
+  return { directories, count: images, stride, header, rowAddressable }
 }
 
 /**

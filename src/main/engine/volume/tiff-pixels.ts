@@ -66,6 +66,12 @@ function colourError(path: string, image: TiffImage, yStart: number, pixel: numb
   )
 }
 
+/** Whether rows lie in the file as they are in memory, so that any of them can be read alone. */
+export function isRowAddressable(image: TiffImage): boolean {
+  const plainRows = image.compression === 'none' && image.predictor === 'none' && image.chunksAcross === 1
+  return plainRows && image.chunkWidth === image.width && image.bitsPerSample >= 8
+}
+
 /** All samples of the pixels of one plane; without planes, samples lie side by side. */
 async function readPlane(
   file: PositionedFile,
@@ -79,8 +85,7 @@ async function readPlane(
   const target = createUnfilledArray(image.dtype, (yStop - yStart) * image.width * samples)
   const targetBytes = new Uint8Array(target.buffer)
   const runs = groupIntoRuns(chunksOf(image, plane, yStart, yStop))
-  const plainRows = image.compression === 'none' && image.predictor === 'none' && image.chunksAcross === 1
-  if (plainRows && image.chunkWidth === image.width && image.bitsPerSample >= 8) {
+  if (isRowAddressable(image)) {
     await readPlainStrips(file, image, runs, targetBytes, yStart, yStop, signal)
     return target
   }

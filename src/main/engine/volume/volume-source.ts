@@ -16,6 +16,8 @@ export interface Box {
  */
 export interface VolumeSource {
   readonly meta: VolumeMeta
+  /** Whether a few rows of a slice cost little more than their bytes: neither compressed nor in tiles. */
+  readonly rowAddressable?: boolean
   /**
    * One slice of the volume, in the volume's dtype, C order (y, x), length shape[1] × shape[2]. The array belongs to
    * the caller.
