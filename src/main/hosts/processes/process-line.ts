@@ -67,7 +67,9 @@ function serveParent(send: (message: object) => unknown, duties: ProcessDuties, 
     multiplexer.ended('the host ended')
     end()
   })
-  send(readyMessage)
+  // It may have ended while this process was made ready.
+  if (process.connected) send(readyMessage)
+  else end()
 }
 
 function obey(request: ProcessRequest, end: () => void): void {
