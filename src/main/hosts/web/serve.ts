@@ -17,6 +17,8 @@ export interface ServeOptions {
   roots: readonly string[]
   /** Port on 127.0.0.1; 0 lets the system choose. */
   port: number
+  /** Folders, files or projects that the first window opens. */
+  open?: readonly string[]
   /** What the processes print and what goes wrong beside the requests. */
   log: (text: string) => void
 }
@@ -47,6 +49,7 @@ export async function serveWindow(options: ServeOptions): Promise<ServedWindow> 
   const { roots } = await createPathGuard(options.roots)
   const windowFolder = builtWindow()
   const sessions = new Sessions()
+  const openRequests = (options.open ?? []).map((place) => path.resolve(place))
   let emit: ReturnType<Emitter<typeof hostContract>> | null = null
   const supervisor = createSupervisor<ForkedChild>({
     spawn: (name) =>
@@ -66,6 +69,7 @@ export async function serveWindow(options: ServeOptions): Promise<ServedWindow> 
         host: createWebHostService({
           statuses: () => supervisor.statuses(),
           restart: (name) => supervisor.restart(name),
+          takeOpenRequests: () => openRequests.splice(0),
         }),
       }
     },

@@ -6,6 +6,8 @@ import { packageVersion } from '../../engine/package-version.ts'
 export interface WebHostContext {
   statuses: () => ProcessStatus[]
   restart: (name: EngineProcess) => Promise<void>
+  /** Paths that the first window shall open. */
+  takeOpenRequests: () => string[]
 }
 
 /**
@@ -33,7 +35,7 @@ export function createWebHostService(context: WebHostContext): ServiceImplementa
       await context.restart(name)
       return {}
     },
-    takeOpenRequests: () => [],
+    takeOpenRequests: () => context.takeOpenRequests(),
   }
 }
 

@@ -13,6 +13,7 @@ interface ServeFlags {
 export function serveCommand(): Command {
   return new Command('serve')
     .description('open the window in a browser: for a server with a graphics card, reached through a tunnel')
+    .argument('[path...]', 'folder, file or project to open in the first window')
     .requiredOption(
       '--root <folder...>',
       'folders that the window may reach, for scans and projects; nothing else of this machine is visible to it',
@@ -22,10 +23,11 @@ export function serveCommand(): Command {
     .action(serve)
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
+async function serve(paths: string[], flags: ServeFlags): Promise<void> {
   const served = await serveWindow({
     roots: flags.root,
     port: flags.port,
+    open: paths,
     log: (text) => process.stderr.write(text),
   })
   const announce = (): void => {
