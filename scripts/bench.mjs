@@ -1,4 +1,4 @@
-// `npm run bench -- train|predict|io|memory|soak`: builds if needed, then runs the benchmarks of tests/bench in this process
+// `npm run bench -- train|predict|io|slices|memory|soak`: builds if needed, then runs the benchmarks of tests/bench in this process
 // with nothing between Node and the code but a TypeScript transpiler. See docs/benchmarks.md.
 import { register } from 'node:module'
 import { build } from './build.mjs'

@@ -10,6 +10,7 @@ const benchmarks: Record<string, () => Promise<Benchmark>> = {
   train: async () => (await import('./train.ts')).benchmarkTraining,
   predict: async () => (await import('./predict.ts')).benchmarkPrediction,
   io: async () => (await import('./io.ts')).benchmarkFiles,
+  slices: async () => (await import('./slices.ts')).benchmarkSlices,
   memory: async () => (await import('./memory.ts')).benchmarkMemory,
   scores: async () => (await import('./scores.ts')).benchmarkScores,
   soak: async () => (await import('./soak.ts')).benchmarkSoak,
