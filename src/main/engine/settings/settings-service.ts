@@ -50,13 +50,14 @@ export function createSettingsService(options: {
       const size = Buffer.byteLength(JSON.stringify(value))
       if (size > maxValueBytes)
         throw badInput(file, `a setting of at most ${maxValueBytes} bytes`, `${size} bytes for "${key}"`)
+      // No object can hold it as a key of its own through JSON and back.
+      if (key === '__proto__') throw badInput(file, 'the name of a setting', key)
       const written = writing.then(async () => {
         const settings = new Map(Object.entries(await read()))
         if (value === null) settings.delete(key)
         else settings.set(key, value)
         if (settings.size > maxKeys) throw badInput(file, `at most ${maxKeys} settings`, 'one more')
         await makeFolder(options.stateFolder)
-        // `fromEntries` defines own properties, also for a key such as `__proto__`.
         await writeFileAtomic(file, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
       })
       writing = written.catch(() => undefined)
