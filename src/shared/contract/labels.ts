@@ -79,7 +79,15 @@ export const labelStateSchema = labelChangeSchema.extend({
   versions: z.array(labelVersionSchema),
   journal: journalStateSchema,
   /** Set when the last use ended without closing: what was kept. */
-  recovered: z.object({ edits: z.number().int(), lostBytes: z.number().int() }).nullable(),
+  recovered: z
+    .object({
+      /** Edits since the last closing, all in force or undone as they were. */
+      edits: z.number().int(),
+      lostBytes: z.number().int(),
+      /** For people: what was kept, what could not be used and where that lies now. */
+      message: z.string(),
+    })
+    .nullable(),
 })
 export type LabelState = z.infer<typeof labelStateSchema>
 
