@@ -1,8 +1,7 @@
-import os from 'node:os'
 import type { Channel } from '../../../shared/contract/definition.ts'
 import { toErrorData } from '../../../shared/errors.ts'
 import { cacheFolder, currentHost } from '../../engine/compute/runtime/host.ts'
-import { stateFolder } from '../../engine/files/user-folders.ts'
+import { userStateFolder } from '../../engine/settings/user-folders.ts'
 
 /** What an engine process consists of, seen from its entry. */
 export interface EngineServices {
@@ -18,7 +17,6 @@ export interface EnginePlaces {
   stateFolder: string
   /** Per-user derived data, which may be deleted. */
   cacheFolder: string
-  homeFolder: string
   /** Folders that the window may reach; `null`: all that the user may. Given by the host in `PHASEMARK_ROOTS`. */
   roots: readonly string[] | null
   /** The process that starts this one again when it dies. */
@@ -27,11 +25,9 @@ export interface EnginePlaces {
 }
 
 export function currentPlaces(processName: string): EnginePlaces {
-  const host = currentHost()
   return {
-    stateFolder: stateFolder(host),
-    cacheFolder: cacheFolder(host),
-    homeFolder: os.homedir(),
+    stateFolder: userStateFolder(),
+    cacheFolder: cacheFolder(currentHost()),
     roots: rootsFrom(process.env['PHASEMARK_ROOTS']),
     hostPid: process.ppid,
     reportDefect(error, where) {

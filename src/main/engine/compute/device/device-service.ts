@@ -50,6 +50,8 @@ export function createDeviceService(
   const { emit, jobs, machine, stateFolder } = options
   const file = path.join(stateFolder, fileName)
   let loaded: ComputeRuntime | null = null
+  /** Looked at before TensorFlow is loaded: loading hides graphics cards from this process when they are not used. */
+  let status: RuntimeStatus | null = null
   let looking: Promise<DeviceState> | null = null
   let lastTest: Promise<unknown> = Promise.resolve()
 
@@ -57,7 +59,7 @@ export function createDeviceService(
     state: DeviceState['state'],
     problem: DeviceState['problem'] = null,
   ): Promise<DeviceState> {
-    const status = await machine.status()
+    status ??= await machine.status()
     const device = loaded?.device ?? null
     return {
       state,
@@ -71,6 +73,7 @@ export function createDeviceService(
 
   async function look(): Promise<DeviceState> {
     if (loaded !== null) return await describe('ready')
+    status = await machine.status()
     emit('changed', await describe('loading'))
     const found = await load()
     emit('changed', found)
@@ -105,6 +108,7 @@ export function createDeviceService(
       return await looking
     },
     async startTest() {
+      status ??= await machine.status()
       const runtime = (loaded ??= await machine.load())
       const jobId = jobs.start(
         { kind: 'device-test', title: `Testing ${runtime.device.name}` },
