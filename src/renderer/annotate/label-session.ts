@@ -152,11 +152,9 @@ export class LabelSession {
 
   /** An answer and an event tell of the same change; whichever comes first counts. */
   #handle(change: LabelChange, entry: QueueEntry | null): void {
-    const isNew = !this.#handled.has(change.sequence)
-    if (entry !== null || isNew)
-      this.planes.changed(change.sequence, change.changed, entry?.id ?? change.editId)
-    if (!isNew) return
+    if (this.#handled.has(change.sequence)) return
     this.#handled.add(change.sequence)
+    this.planes.changed(change.sequence, change.changed, entry?.id ?? change.editId)
     if (this.#handled.size > rememberedChanges) {
       for (const oldest of this.#handled) {
         this.#handled.delete(oldest)

@@ -22,6 +22,8 @@ export interface BrushToolOptions {
   sink: EditSink
   /** Threshold brush: the range around the grey value where the stroke begins. May take a while; nothing drawn meanwhile is lost. */
   rangeAt?: (plane: Plane, row: number, column: number) => Promise<GreyRange>
+  /** Whether the stroke that begins now waits for `rangeAt`; always unless given. */
+  waitsForRange?: () => boolean
 }
 
 /** A stroke on its way. */
@@ -105,8 +107,9 @@ export class BrushTool implements PointerTool {
     this.#stroke = stroke
     addAll(stroke, event.points)
     const at = stroke.points.last
-    if (this.#options.rangeAt === undefined || at === null) this.#draw(stroke)
-    else void this.#learnRange(stroke, this.#options.rangeAt, at)
+    const { rangeAt } = this.#options
+    if (stroke.ready || rangeAt === undefined || at === null) this.#draw(stroke)
+    else void this.#learnRange(stroke, rangeAt, at)
   }
 
   #newStroke(plane: Plane, settings: BrushSettings): Stroke {
@@ -116,7 +119,7 @@ export class BrushTool implements PointerTool {
       settings,
       points: new PointList(),
       drawn: 0,
-      ready: this.#options.rangeAt === undefined,
+      ready: this.#options.rangeAt === undefined || this.#options.waitsForRange?.() === false,
       ended: false,
     }
   }

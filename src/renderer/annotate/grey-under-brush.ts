@@ -7,13 +7,13 @@ import { planeKey } from './plane-geometry.ts'
 const keptPlanes = 3
 
 /** Grey values under the brush, for painting between two grey values. */
-export class GreyPlanes {
-  readonly #source: GreyPlaneSource
+export class GreyUnderBrush {
+  readonly #source: () => GreyPlaneSource
   /** Newest last. */
   readonly #planes = new Map<string, PlaneData>()
   readonly #loading = new Map<string, Promise<PlaneData | null>>()
 
-  constructor(source: GreyPlaneSource) {
+  constructor(source: () => GreyPlaneSource) {
     this.#source = source
   }
 
@@ -52,7 +52,7 @@ export class GreyPlanes {
   async #loadNow(plane: Plane, key: string): Promise<PlaneData | null> {
     const shown: PlaneData[] = []
     // Coarse first, each better than the one before.
-    await this.#source.load(plane, 0, (data) => shown.splice(0, 1, data), {
+    await this.#source().load(plane, 0, (data) => shown.splice(0, 1, data), {
       signal: new AbortController().signal,
     })
     const best = shown.at(0)
