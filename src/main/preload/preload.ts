@@ -10,7 +10,7 @@ export interface PreloadBridge {
 
 const bridge: PreloadBridge = {
   requestPort(process) {
-    ipcRenderer.send('phasemark:request-port', String(process))
+    ipcRenderer.send('phasemark:request-port', process)
   },
   pathForFile(file) {
     return webUtils.getPathForFile(file) || null

@@ -23,7 +23,9 @@ export function ensureDisplay(): Promise<string> {
 
 async function startXvfb(): Promise<string> {
   // Xvfb picks the number itself and says so, once it accepts connections, on file descriptor 3.
-  const child = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', screenSize, '-nolisten', 'tcp'], {
+  // It ends by itself a while after its last window, even when this process is killed before it can say so.
+  const options = ['-displayfd', '3', '-screen', '0', screenSize, '-nolisten', 'tcp', '-terminate', '30']
+  const child = spawn('Xvfb', options, {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   })
   process.once('exit', () => child.kill('SIGKILL'))

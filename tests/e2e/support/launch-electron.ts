@@ -80,7 +80,7 @@ export async function launchElectron(
 /** Process numbers as Electron itself counts them. */
 async function processIds(electron: ElectronApplication): Promise<ProcessIds> {
   const metrics = await electron.evaluate(({ app }) =>
-    app.getAppMetrics().map(({ pid, type, name }) => ({ pid, type: String(type), name: name ?? '' })),
+    app.getAppMetrics().map(({ pid, type, name }) => ({ pid, type: type as string, name: name ?? '' })),
   )
   const pidOf = (type: string, name?: string): number | null =>
     metrics.find((entry) => entry.type === type && (name === undefined || entry.name === name))?.pid ?? null

@@ -80,7 +80,9 @@ export async function startApp(paths: readonly string[]): Promise<void> {
       onLoad: () => {
         ports.forget()
       },
-      onClose: (kept) => (boundsKept = kept),
+      onClose: (kept) => {
+        boundsKept = kept
+      },
     })
     window.browserWindow.on('closed', () => {
       ports.forget()
@@ -125,6 +127,8 @@ export async function startApp(paths: readonly string[]): Promise<void> {
 
 /** Says why there is no window, and ends. */
 export function failToOpen(error: unknown): void {
+  // For whoever started it from a terminal; the dialog waits until somebody sees it.
+  console.error('phasemark: the window could not be opened:', error)
   dialog.showErrorBox('Phasemark could not start', error instanceof Error ? error.message : String(error))
   app.exit(1)
 }

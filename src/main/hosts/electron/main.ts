@@ -14,8 +14,9 @@ const state = process.env['PHASEMARK_STATE']
 if (state !== undefined && state !== '') app.setPath('userData', path.join(path.resolve(state), 'window'))
 
 registerWindowScheme()
-// A page outside the sandbox would be a mistake of ours; this makes it impossible.
-app.enableSandbox()
+// A page outside the sandbox would be a mistake of ours; this makes it impossible. Whoever starts the app as root in a container
+// has given the sandbox up, and could start no process with it.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
 
 const paths = pathsFromArguments(process.argv, {
   ownArguments: app.isPackaged ? 1 : 2,

@@ -11,7 +11,7 @@ export interface WindowFile {
 }
 
 /** What the build of the window emits; anything else in the folder is not served. */
-const contentTypes: Readonly<Record<string, string>> = {
+const contentTypes: Readonly<Record<string, string | undefined>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
