@@ -25,7 +25,7 @@ export type PlaneLoadState =
  */
 export class PlaneLoader {
   private readonly target: PlaneTarget
-  private readonly onState: (state: PlaneLoadState) => void
+  private readonly stateListener: (state: PlaneLoadState) => void
   private grey: GreyPlaneSource | null = null
   private labels: LabelPlaneSource | null = null
   private forget: (() => void)[] = []
@@ -41,10 +41,11 @@ export class PlaneLoader {
   private greyAbort: AbortController | null = null
   private labelAbort: AbortController | null = null
   private patience: ReturnType<typeof setTimeout> | null = null
+  private lastState: PlaneLoadState['kind'] | null = null
 
   constructor(target: PlaneTarget, onState: (state: PlaneLoadState) => void) {
     this.target = target
-    this.onState = onState
+    this.stateListener = onState
   }
 
   /** Takes planes from other sources from now on. */
@@ -86,6 +87,8 @@ export class PlaneLoader {
       return
     }
     this.shown = null
+    // What was said of another slice does not hold for this one.
+    if (this.lastState === 'failed') this.tell({ kind: 'loading', level: null, wanted: level })
     this.loadGrey()
     this.loadLabels()
   }
@@ -106,6 +109,11 @@ export class PlaneLoader {
     this.labels = null
   }
 
+  private tell(state: PlaneLoadState): void {
+    this.lastState = state.kind
+    this.stateListener(state)
+  }
+
   private loadGrey(): void {
     this.greyAbort?.abort()
     const { grey, plane } = this
@@ -119,7 +127,7 @@ export class PlaneLoader {
         () => {
           if (controller.signal.aborted) return
           this.setPatience(false)
-          this.onState(
+          this.tell(
             this.labelError === null
               ? { kind: 'ready', level: this.shown?.level ?? this.level }
               : { kind: 'failed', error: this.labelError.error },
@@ -137,6 +145,7 @@ export class PlaneLoader {
     this.shown = data
     this.target.showGrey(data)
     if (first) this.putLabels()
+    if (this.lastState === 'loading') this.tell({ kind: 'loading', level: data.level, wanted: this.level })
   }
 
   private loadLabels(): void {
@@ -185,7 +194,7 @@ export class PlaneLoader {
       this.target.showLabels(null)
       this.labelsShown = false
     }
-    this.onState({ kind: 'failed', error })
+    this.tell({ kind: 'failed', error })
   }
 
   private setPatience(waiting: boolean): void {
@@ -199,7 +208,7 @@ export class PlaneLoader {
         this.target.showLabels(null)
         this.labelsShown = false
       }
-      this.onState({ kind: 'loading', level: this.shown?.level ?? null, wanted: this.level })
+      this.tell({ kind: 'loading', level: this.shown?.level ?? null, wanted: this.level })
     }, patienceMs)
   }
 }

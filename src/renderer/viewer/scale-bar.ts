@@ -1,3 +1,5 @@
+import { formatSignificant, formatInteger, unitSpace } from '../format/numbers.ts'
+
 /** The bar that says how long things are: a round length (1, 2 or 5 times a power of ten) that fits into the space. */
 export interface ScaleBar {
   lengthUm: number
@@ -7,32 +9,12 @@ export interface ScaleBar {
   label: string
 }
 
-const thinSpace = '\u2009'
-
-/** A length for people, in the largest of nm, µm and mm in which it is at least 1. Up to four digits, no zeros at the end. */
+/** A length for people, in the largest of nm, µm and mm in which it is at least 1. */
 export function lengthLabel(lengthUm: number): string {
   const [unit, umPerUnit] = lengthUm >= 1000 ? ['mm', 1000] : lengthUm >= 1 ? ['µm', 1] : ['nm', 1e-3]
-  return `${numberLabel(lengthUm / umPerUnit)}${thinSpace}${unit}`
-}
-
-/** A number with thin spaces in thousands and − for minus; `digits` significant ones at most, integers in full. */
-export function numberLabel(value: number, digits = 4): string {
-  const rounded = Number.isInteger(value) ? value : Number(value.toPrecision(digits))
-  const text =
-    Math.abs(rounded) >= 1e15 || (rounded !== 0 && Math.abs(rounded) < 1e-6)
-      ? String(rounded)
-      : plain(rounded)
-  return text.replace('-', '−')
-}
-
-function plain(value: number): string {
-  const text = Math.abs(value)
-    .toFixed(12)
-    .replace(/\.?0+$/, '')
-  const point = text.indexOf('.')
-  const whole = point < 0 ? text : text.slice(0, point)
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, thinSpace)
-  return `${value < 0 ? '-' : ''}${grouped}${point < 0 ? '' : text.slice(point)}`
+  // Division by 0.001 leaves crumbs in the 16th digit.
+  const value = Number((lengthUm / umPerUnit).toPrecision(12))
+  return `${Number.isInteger(value) ? formatInteger(value) : formatSignificant(value)}${unitSpace}${unit}`
 }
 
 /**

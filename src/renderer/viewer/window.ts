@@ -39,10 +39,11 @@ export function planeLimits(plane: PlaneData): WindowLimits | null {
     const value = data[at] ?? Number.NaN
     if (Number.isFinite(value)) sample.push(value)
   }
+  if (sample.length === 0) return null
   const sorted = Float64Array.from(sample).sort()
   const low = sorted[Math.floor(outside * (sorted.length - 1))]
   const high = sorted[Math.ceil((1 - outside) * (sorted.length - 1))]
-  return low === undefined || high === undefined || low >= high ? null : { low, high }
+  return low < high ? { low, high } : null
 }
 
 /**
@@ -53,4 +54,14 @@ export function dragLimits(start: WindowLimits, dx: number, dy: number): WindowL
   const width = (start.high - start.low) * 2 ** (dy / dragUnit)
   const centre = (start.low + start.high) / 2 - (dx / dragUnit) * (start.high - start.low)
   return { low: centre - width / 2, high: centre + width / 2 }
+}
+
+/** Whether values of a type have digits after the point. */
+export function isFloat(dtype: Dtype): boolean {
+  return dtype === 'float32' || dtype === 'float64'
+}
+
+/** A limit as it is shown and typed: whole for integer types, five significant digits for floats. */
+export function roundLimit(value: number, dtype: Dtype): number {
+  return isFloat(dtype) ? Number(value.toPrecision(5)) : Math.round(value)
 }

@@ -47,3 +47,28 @@ export interface PlaneProbe {
   /** Material index, 0 = unlabelled; `null` without labels. */
   material: number | null
 }
+
+/** What a mounted `PlaneViewport` offers to its owner. */
+export interface PlaneViewportHandle {
+  shows(axis: PlaneAxis): boolean
+  /** Does what a key asks for; whether it was one of a plane's. */
+  handleKey(event: KeyboardEvent): boolean
+  focus(): void
+}
+
+/** What a mounted `LinkedPlanes` offers to its owner. */
+export interface LinkedPlanesHandle {
+  /**
+   * For workspaces that take keys for the whole window: lets the large plane handle a key press. Returns whether it was one of a
+   * plane's (a focused plane handles its own keys and stops them).
+   */
+  handleKey(event: KeyboardEvent): boolean
+  /** Overlay off while held, for a key taken by the workspace. */
+  holdOverlay(held: boolean): void
+  toggleOverlayStyle(): void
+  nextPlane(): void
+  jumpLabelled(direction: -1 | 1): void
+  /** The whole large plane. */
+  fit(): void
+  focus(): void
+}
