@@ -71,6 +71,8 @@ export interface LabelsServiceOptions {
   jobs: JobRunner
   importLabels?: ImportLabels
   exportLabels?: ExportLabels
+  /** Things that cost nothing but time, such as a snapshot that cannot be read; default: a process warning. */
+  warn?: (message: string) => void
 }
 
 /** Both answer with the sentence that ends the job. */

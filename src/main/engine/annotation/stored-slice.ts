@@ -1,0 +1,82 @@
+import { promisify } from 'node:util'
+import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib'
+import { isPackedTile, largestPacked } from './tile.ts'
+
+/** A tile in memory: packed, plain, or both. `stale` says that the packed form is older than the plain one. */
+export interface Tile {
+  packed: Uint8Array | null
+  plain: Uint8Array | null
+  stale: boolean
+}
+
+/**
+ * The labels of one XY slice: its tiles by index (C order of tiles; missing = unlabelled), or, when it has not been used for long,
+ * one deflated blob, or both when they are the same. Snapshots hold the same blobs.
+ */
+export interface StoredSlice {
+  tiles: Map<number, Tile> | null
+  blob: Uint8Array | null
+  /** Labelled voxels per material, length 256, entry 0 unused. */
+  readonly counts: Uint32Array
+  /** Bytes of packed tiles that were counted for this slice. */
+  warmBytes: number
+}
+
+export function emptySlice(): StoredSlice {
+  return { tiles: new Map(), blob: null, counts: new Uint32Array(256), warmBytes: 0 }
+}
+
+/** Blobs are for speed first: what they hold are runs already. */
+const deflateOptions = { level: 1 }
+const deflateLater = promisify<Uint8Array, typeof deflateOptions, Buffer>(deflateRaw)
+const inflateLater = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw)
+
+/** Tiles one after the other: index and length (uint32, little-endian), packed tile. */
+export function encodeTiles(tiles: Iterable<readonly [number, Uint8Array]>): Uint8Array {
+  const list = [...tiles]
+  const bytes = Buffer.allocUnsafe(list.reduce((sum, [, packed]) => sum + 8 + packed.length, 0))
+  let at = 0
+  for (const [index, packed] of list) {
+    bytes.writeUInt32LE(index, at)
+    bytes.writeUInt32LE(packed.length, at + 4)
+    bytes.set(packed, at + 8)
+    at += 8 + packed.length
+  }
+  return bytes
+}
+
+/** Throws a `RangeError` on bytes that are no tiles of a slice of `tileCount`. */
+function decodeTiles(bytes: Buffer, tileCount: number): Map<number, Tile> {
+  const tiles = new Map<number, Tile>()
+  for (let at = 0; at < bytes.length;) {
+    const index = bytes.readUInt32LE(at)
+    const end = at + 8 + bytes.readUInt32LE(at + 4)
+    const packed = bytes.subarray(at + 8, end)
+    if (index >= tileCount || end > bytes.length || !isPackedTile(packed))
+      throw new RangeError(`tile ${index} of ${tileCount} cannot be unpacked`)
+    tiles.set(index, { packed, plain: null, stale: false })
+    at = end
+  }
+  return tiles
+}
+
+export function deflateTiles(encoded: Uint8Array): Uint8Array {
+  return deflateRawSync(encoded, deflateOptions)
+}
+
+export async function deflateTilesLater(encoded: Uint8Array): Promise<Uint8Array> {
+  return await deflateLater(encoded, deflateOptions)
+}
+
+/** Throws when the blob is no slice of `tileCount` tiles. */
+export function inflateTiles(blob: Uint8Array, tileCount: number): Map<number, Tile> {
+  return decodeTiles(inflateRawSync(blob, inflateLimit(tileCount)), tileCount)
+}
+
+export async function inflateTilesLater(blob: Uint8Array, tileCount: number): Promise<Map<number, Tile>> {
+  return decodeTiles(await inflateLater(blob, inflateLimit(tileCount)), tileCount)
+}
+
+function inflateLimit(tileCount: number): { maxOutputLength: number } {
+  return { maxOutputLength: tileCount * (largestPacked + 8) }
+}

@@ -1,0 +1,106 @@
+/**
+ * A tile is a square of labels of one XY slice, `tileEdge` × `tileEdge`, C order (y, x). Tiles rest packed: people paint areas, so
+ * that runs along rows are a few bytes, and a single row can be read without unpacking the others, which is what the planes
+ * XZ and YZ need.
+ *
+ * Packed: byte 0 is 1 and the plain tile follows; or byte 0 is 0, then for each row the position (uint16, little-endian, from the
+ * start of the runs) of its runs, then runs of two bytes (label, length − 1) that add up to `tileEdge`. Equal neighbouring rows share
+ * their runs.
+ */
+export const tileEdge = 128
+export const tileVoxels = tileEdge * tileEdge
+
+const runsOffset = 1 + 2 * tileEdge
+/** Above this size runs are no gain. */
+const largestRuns = (tileVoxels * 3) / 4
+/** A packed tile is never larger. */
+export const largestPacked = tileVoxels + 1
+
+const scratch = new Uint8Array(largestPacked + 2 * tileEdge)
+
+/** The packed form of a tile, or `null` when nothing in it is labelled. */
+export function packTile(plain: Uint8Array): Uint8Array | null {
+  let at = runsOffset
+  let labelled = false
+  scratch[0] = 0
+  for (let row = 0; row < tileEdge; row++) {
+    const start = row * tileEdge
+    if (row > 0 && equalRows(plain, start, start - tileEdge)) {
+      scratch[1 + 2 * row] = scratch[2 * row - 1]
+      scratch[2 + 2 * row] = scratch[2 * row]
+      continue
+    }
+    scratch[1 + 2 * row] = (at - runsOffset) & 0xff
+    scratch[2 + 2 * row] = (at - runsOffset) >> 8
+    const end = start + tileEdge
+    for (let x = start; x < end;) {
+      const label = plain[x]
+      let stop = x + 1
+      while (stop < end && plain[stop] === label) stop++
+      scratch[at++] = label
+      scratch[at++] = stop - x - 1
+      labelled ||= label !== 0
+      x = stop
+    }
+    if (at > largestRuns) return packPlain(plain)
+  }
+  return labelled ? scratch.slice(0, at) : null
+}
+
+function equalRows(plain: Uint8Array, a: number, b: number): boolean {
+  for (let x = 0; x < tileEdge; x++) if (plain[a + x] !== plain[b + x]) return false
+  return true
+}
+
+function packPlain(plain: Uint8Array): Uint8Array {
+  const packed = new Uint8Array(tileVoxels + 1)
+  packed[0] = 1
+  packed.set(plain, 1)
+  return packed
+}
+
+/** Writes the whole tile into `plain`, of length `tileVoxels`. */
+export function unpackTile(packed: Uint8Array, plain: Uint8Array): void {
+  if (packed[0] === 1) plain.set(packed.subarray(1, 1 + tileVoxels))
+  else for (let row = 0; row < tileEdge; row++) unpackRow(packed, row, 0, tileEdge, plain, row * tileEdge)
+}
+
+/** Writes columns [from, to) of a row to `target` at `offset`. */
+export function unpackRow(
+  packed: Uint8Array,
+  row: number,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  offset: number,
+): void {
+  if (packed[0] === 1) {
+    const start = 1 + row * tileEdge
+    target.set(packed.subarray(start + from, start + to), offset)
+    return
+  }
+  let at = runsOffset + packed[1 + 2 * row] + (packed[2 + 2 * row] << 8)
+  for (let x = 0; x < to;) {
+    const stop = x + packed[at + 1] + 1
+    if (stop > from)
+      target.fill(packed[at], offset + Math.max(x, from) - from, offset + Math.min(stop, to) - from)
+    at += 2
+    x = stop
+  }
+}
+
+/** Whether a packed tile that came from a file can be unpacked: every row has whole runs of the right length. */
+export function isPackedTile(packed: Uint8Array): boolean {
+  if (packed[0] === 1) return packed.length === tileVoxels + 1
+  if (packed[0] !== 0 || packed.length < runsOffset) return false
+  for (let row = 0; row < tileEdge; row++) {
+    let at = runsOffset + packed[1 + 2 * row] + (packed[2 + 2 * row] << 8)
+    let x = 0
+    for (; x < tileEdge; at += 2) {
+      if (at + 1 >= packed.length) return false
+      x += packed[at + 1] + 1
+    }
+    if (x !== tileEdge) return false
+  }
+  return true
+}
