@@ -1,12 +1,18 @@
 import path from 'node:path'
 import { dataContract } from '../../../shared/contract/contract.ts'
+import type { CallContext } from '../../../shared/contract/definition.ts'
 import { serveContract } from '../../../shared/contract/transport/serve-contract.ts'
+import type { LabelsService } from '../../engine/annotation/interfaces.ts'
+import { createLabelsService } from '../../engine/annotation/labels-service.ts'
 import { createJobRunner } from '../../engine/jobs/create-job-runner.ts'
 import type { JobService } from '../../engine/jobs/create-job-runner.ts'
 import { openJobRecord } from '../../engine/jobs/job-record.ts'
+import { exportLabels } from '../../engine/project/label-export.ts'
+import { importLabels } from '../../engine/project/label-import.ts'
 import { createProjectService } from '../../engine/project/project-service.ts'
 import type { ProjectService } from '../../engine/project/projects-engine.ts'
 import { createFilesService } from '../../engine/settings/files-service.ts'
+import { guardServices } from '../../engine/settings/guard-services.ts'
 import { createPathGuard } from '../../engine/settings/path-guard.ts'
 import { createSettingsService } from '../../engine/settings/settings-service.ts'
 import { createSystemService } from '../../engine/settings/system-service.ts'
@@ -22,22 +28,8 @@ import type { EnginePlaces, EngineServices } from './engine-services.ts'
  */
 const cacheLimitBytes = 64e9
 
-const {
-  files,
-  jobs: jobsContract,
-  projects: projectsContract,
-  settings,
-  system,
-  volumes: volumesContract,
-} = dataContract
-const servedContract = {
-  files,
-  jobs: jobsContract,
-  projects: projectsContract,
-  settings,
-  system,
-  volumes: volumesContract,
-}
+/** For calls between services, which nobody cancels. */
+const uncancelled: CallContext = { signal: new AbortController().signal }
 
 /** The services of the data process: projects, volumes, labels and what the window needs of the machine. */
 export async function createDataServices(places: EnginePlaces): Promise<EngineServices> {
@@ -47,8 +39,17 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
   let jobs!: JobService
   let projects!: ProjectService
   let volumes!: VolumesEngine
+  let labels!: LabelsService
+
+  /** Lets go of all pyramids; a volume opens again when it is looked at. */
+  async function closeVolumes(): Promise<void> {
+    const project = await projects.implementation.current({}, uncancelled)
+    for (const { id } of project?.volumes ?? [])
+      await volumes.implementation.close({ volumeId: id }, uncancelled)
+  }
+
   const server = serveContract(
-    servedContract,
+    dataContract,
     (emitter) => {
       jobs = createJobRunner({
         emit: emitter('jobs'),
@@ -60,8 +61,8 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
         stateFolder,
         defaultFolder,
         inspect: inspectVolume,
-        labelSummary: () => Promise.resolve({ labelledSlices: 0, labelledVoxels: 0, bytes: 0 }),
-        startImport: () => Promise.resolve(),
+        labelSummary: (volumeId) => labels.summary(volumeId),
+        startImport: (request) => Promise.resolve(labels.implementation.startImport(request, uncancelled)),
         guard,
       })
       volumes = createVolumesService({
@@ -71,18 +72,34 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
         cacheFolder,
         cacheLimitBytes,
       })
-      return {
+      labels = createLabelsService({
+        project: projects.holder,
+        source: (volumeId) => volumes.source(volumeId),
+        emit: emitter('labels'),
+        jobs: jobs.runner,
+        async importLabels(target, request, options) {
+          const summary = await importLabels(target, request, options)
+          // Totals in the list of volumes.
+          await projects.refresh()
+          return summary
+        },
+        exportLabels,
+      })
+      const services = {
         files: createFilesService({ guard }),
         jobs: jobs.implementation,
+        labels: labels.implementation,
         projects: projects.implementation,
         settings: createSettingsService({ stateFolder }),
         system: createSystemService({
           cacheFolder,
           cacheLimitBytes,
           diskFolder: () => defaultFolder,
+          onClearing: closeVolumes,
         }),
         volumes: volumes.implementation,
       }
+      return guardServices(services, guard)
     },
     { reportDefect },
   )
@@ -93,7 +110,9 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
     },
     async close() {
       await jobs.close()
+      // Closes labels and volumes with it.
       await projects.close()
+      await labels.close()
       await volumes.close()
       server.close()
     },
