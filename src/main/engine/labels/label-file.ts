@@ -9,6 +9,7 @@ import { looksLikeTiff, TiffDirectoryReader, tiffTags } from '../volume/tiff-dir
 import { tiffSlices } from '../volume/tiff-file.ts'
 import type { ReadOptions, VolumeSource } from '../volume/volume-source.ts'
 import { parseLabelDescription, readSidecar, type FoundMetadata } from './label-metadata.ts'
+import { openProjectLabels, projectAt } from './project-labels.ts'
 
 /** Label files as read, before values become materials. */
 export interface LabelFile {
@@ -32,7 +33,7 @@ export interface OpenLabelFileOptions extends ReadOptions {
 /**
  * Opens a label folder, a label file or the labels in a project (`X.phasemark`), together with what it says about its values: a sidecar (see {@link readSidecar}), else the
  * image description of the first TIFF file. The caller closes `file`.
- * Throws as `openVolume` does, and `BadInput` on metadata that does not parse.
+ * Throws as `openVolume` and {@link openProjectLabels} do, and `BadInput` on metadata that does not parse.
  */
 export async function openLabelFile(
   labelPath: string,
@@ -40,6 +41,8 @@ export async function openLabelFile(
 ): Promise<LabelFile> {
   const { signal } = options
   throwIfCancelled(signal)
+  const project = await projectAt(labelPath)
+  if (project !== null) return { path: labelPath, ...(await openProjectLabels(project, options)) }
   const file = await openVolume(labelPath, signal === undefined ? {} : { signal })
   try {
     const stated = (await readSidecar(labelPath)) ?? (await readDescription(labelPath, signal))
