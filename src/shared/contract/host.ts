@@ -31,7 +31,7 @@ export const hostService = service({
         nativeDialogs: z.boolean(),
         /** Whether the window draws its own minimise, maximise and close buttons. */
         windowButtons: z.boolean(),
-        /** The page had to be loaded again because its process ended: one sentence for the user, told once. */
+        /** This page was loaded because the process of the one before it ended: one sentence for the user. */
         reloaded: z.string().optional(),
       }),
     ),

@@ -48,7 +48,7 @@ export async function startApp(paths: readonly string[]): Promise<void> {
     },
     openRequests,
     processes: supervisor,
-    takeReloadReason: () => window?.takeReloadReason(),
+    reloadReason: () => window?.reloadReason,
   })
   const host = serveContract(
     hostContract,

@@ -18,8 +18,8 @@ export interface HostServiceContext {
     statuses: () => ProcessStatus[]
     restart: (name: EngineProcess) => Promise<void>
   }
-  /** Why the page had to be loaded again, once after each time. */
-  readonly takeReloadReason: () => string | undefined
+  /** Why the page that is shown now was loaded, when that was not a wish of the user. */
+  readonly reloadReason: () => string | undefined
 }
 
 /** The `host` service of the contract in Electron: system dialogs, window buttons, processes, paths to open. */
@@ -33,7 +33,7 @@ export function createHostService(context: HostServiceContext): ServiceImplement
   }
   return {
     info: () => {
-      const reloaded = context.takeReloadReason()
+      const reloaded = context.reloadReason()
       return {
         kind: 'electron' as const,
         version: packageVersion(),

@@ -22,13 +22,14 @@ const crashWindowMs = 60_000
 const backgroundColour = '#161616'
 
 /**
- * The window. When its page's process ends, the page is loaded again and told why ({@link takeReloadReason}); when that
+ * The window. When its page's process ends, the page is loaded again and told why ({@link reloadReason}); when that
  * happens again and again, the user decides.
  */
 export class MainWindow {
   readonly browserWindow: BrowserWindow
   readonly #options: MainWindowOptions
   #reloadReason: string | undefined
+  #nextReloadReason: string | undefined
   #crashes: number[] = []
 
   constructor(options: MainWindowOptions) {
@@ -74,11 +75,9 @@ export class MainWindow {
     await this.browserWindow.loadURL(windowAddress)
   }
 
-  /** Why the page was loaded again since the last call. */
-  takeReloadReason(): string | undefined {
-    const reason = this.#reloadReason
-    this.#reloadReason = undefined
-    return reason
+  /** Why the page that is shown now was loaded, when that was not a wish of the user. */
+  get reloadReason(): string | undefined {
+    return this.#reloadReason
   }
 
   /** Brings the window to the front, for a second start. */
@@ -94,7 +93,10 @@ export class MainWindow {
       window.show()
     })
     window.webContents.on('did-start-navigation', ({ isMainFrame, isSameDocument }) => {
-      if (isMainFrame && !isSameDocument) this.#options.onLoad()
+      if (!isMainFrame || isSameDocument) return
+      this.#reloadReason = this.#nextReloadReason
+      this.#nextReloadReason = undefined
+      this.#options.onLoad()
     })
     window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {
       // `clean-exit` is a page that is being closed.
@@ -109,7 +111,7 @@ export class MainWindow {
     const now = Date.now()
     this.#crashes = [...this.#crashes.filter((time) => now - time < crashWindowMs), now]
     const what = `The window's process ended (${reason}, code ${exitCode})`
-    this.#reloadReason = `${what} and the window was loaded again. What was painted is in the project.`
+    this.#nextReloadReason = `${what} and the window was loaded again. What was painted is in the project.`
     // From the list of listeners of the crash itself, loading anew would be too early.
     setImmediate(() => {
       if (this.browserWindow.isDestroyed()) return
