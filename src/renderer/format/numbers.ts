@@ -100,7 +100,7 @@ export function formatBytes(bytes: number): string {
     value /= 1000
     unit += 1
   }
-  const text = unit === 0 ? formatInteger(value) : formatSignificant(value)
+  const text = unit === 0 ? formatInteger(value) : formatSignificant(value).replace(/\.0+$/, '')
   return `${text}${unitSpace}${byteUnits[unit] ?? ''}`
 }
 
@@ -115,4 +115,11 @@ export function formatBytesOf(used: number, total: number): string {
 /** `1` → `1 slice`, `2` → `2 slices`. The plural is the word with s unless given. */
 export function formatAmount(value: number, word: string, plural = `${word}s`): string {
   return `${formatInteger(value)}${unitSpace}${value === 1 ? word : plural}`
+}
+
+/** Voxels per second in millions: `31.2 Mvox/s`, `0.7 Mvox/s`. */
+export function formatSpeed(voxelsPerSecond: number): string {
+  const millions = voxelsPerSecond / 1e6
+  const digits = millions >= 10 ? 3 : millions >= 1 ? 2 : 1
+  return `${formatSignificant(millions, digits)}${unitSpace}Mvox/s`
 }
