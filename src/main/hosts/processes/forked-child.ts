@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Channel } from '../../../shared/contract/definition.ts'
 import type { EngineProcess } from '../../../shared/contract/host.ts'
 import { createMultiplexer, isMultiplexFrame } from '../../../shared/contract/transport/multiplex.ts'
+import { workerUrl } from '../../engine/worker-url.ts'
 import { isReadyMessage } from './process-messages.ts'
 import type { EngineChild, ProcessEnd } from './supervisor.ts'
 
@@ -15,6 +16,8 @@ export interface ForkedChild extends EngineChild {
 export interface ForkOptions {
   /** Added to the environment of this process. */
   env?: Readonly<Record<string, string>>
+  /** Options of Node for the process. */
+  execArgv?: readonly string[]
   /** Told what the process writes to stdout and stderr, and what goes wrong with the line to it. */
   log: (text: string) => void
 }
@@ -26,9 +29,7 @@ export function forkEngineProcess(name: EngineProcess, options: ForkOptions): Fo
 
 /** Path of the module that an engine process runs. */
 export function engineProcessModule(name: EngineProcess): string {
-  // Beside this module, compiled or not: the extension of this one is that of the other.
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
-  return fileURLToPath(new URL(`./${name}-process${extension}`, import.meta.url))
+  return fileURLToPath(workerUrl(import.meta.url, `${name}-process`))
 }
 
 /** Starts any module that speaks as an engine process does. */
@@ -38,6 +39,7 @@ export function forkModule(modulePath: string, options: ForkOptions): ForkedChil
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...options.env },
+    execArgv: [...(options.execArgv ?? [])],
   })
   child.stdout?.on('data', (data: Buffer) => {
     options.log(data.toString())
