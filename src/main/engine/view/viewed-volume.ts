@@ -17,6 +17,9 @@ import { SliceReader, type CachedPlane } from './slice-reader.ts'
 import { startThread, type ThreadCalls } from './thread-calls.ts'
 import type { AttachedPyramid, ViewThread } from './view-thread-worker.ts'
 
+/** Slow disks stay slow, but the pyramid will be there before long anyway. */
+const rowsRetryMs = 20_000
+
 export interface ViewedVolumeOptions {
   volumeId: string
   title: string
@@ -63,7 +66,9 @@ export class ViewedVolume {
   readonly #slices: SliceReader
   readonly #planes = new LatestFirst(1)
   readonly #closed = new AbortController()
-  #rowsDirectly: boolean
+  readonly #rowAddressable: boolean
+  /** Rows were found slow to read; tried again after this (milliseconds since 1970), since it may have been other work. */
+  #rowsSlowUntil = 0
   #files: AttachedPyramid | null = null
   /** `null` after it broke down. */
   #thread: Promise<ThreadCalls<ViewThread>> | null
@@ -80,7 +85,7 @@ export class ViewedVolume {
   ) {
     this.#options = options
     this.meta = opened.meta
-    this.#rowsDirectly = opened.rowAddressable
+    this.#rowAddressable = opened.rowAddressable
     this.#thread = Promise.resolve(opened.thread)
     this.#prefix = `${options.volumeId}/`
     const [depth, height, width] = this.meta.shape
@@ -248,24 +253,23 @@ export class ViewedVolume {
     }
     const complete = this.#files !== null && this.#files.unitsDone.every((done) => done === 1)
     const fileLevel = this.#files === null ? coarse.level : Math.max(level, this.#files.finest)
-    if (axis === 'y' && this.#rowsDirectly && !(complete && fileLevel <= level)) {
+    const rowsDirectly = axis === 'y' && this.#rowAddressable && Date.now() > this.#rowsSlowUntil
+    if (rowsDirectly && !(complete && fileLevel <= level)) {
       const direct = await this.#planes.run((taskSignal) => this.#ask('rows', { index, level }, taskSignal), {
         signal,
       })
       if (direct !== null) return this.#keep(axis, index, level, direct)
-      // Slow here means slow for every plane; the pyramid has to do.
-      this.#rowsDirectly = false
+      this.#rowsSlowUntil = Date.now() + rowsRetryMs
     }
-    if (fileLevel < coarse.level) {
+    // Without a single unit it would be the coarse level, only larger.
+    if (fileLevel < coarse.level && this.#files?.unitsDone.includes(1) === true) {
       const plane = await this.#planes.run(
         (taskSignal) => this.#ask('plane', { axis, index, level: fileLevel }, taskSignal),
         { signal },
       )
       if (plane !== null) return this.#keep(axis, index, fileLevel, plane)
-      if (this.#files !== null) {
-        this.#files = null
-        this.pyramid.loseFiles()
-      }
+      this.#files = null
+      this.pyramid.loseFiles()
     }
     return this.#coarsePlane(axis, index, level)
   }

@@ -14,7 +14,7 @@ export interface VolumesServiceOptions {
   cacheFolder: string
   /** Bytes that all pyramids together may take on the disk; those unused longest make room for new ones. */
   cacheLimitBytes: number
-  /** Bytes of decoded slices kept in memory for all volumes; default 384 MiB, never more than a quarter of the memory. */
+  /** Bytes of decoded slices kept in memory for all volumes; default 256 MiB, never more than a quarter of the memory. */
   memoryCacheBytes?: number
   /** Bytes of the cache's disk that stay free; default 5 GiB. */
   cacheMarginBytes?: number

@@ -9,7 +9,7 @@ import type { CachedPlane } from './slice-reader.ts'
 import { openViewThread, ViewedVolume } from './viewed-volume.ts'
 import type { VolumesEngine, VolumesServiceOptions } from './volumes-engine.ts'
 
-const defaultMemoryCacheBytes = 384 * 2 ** 20
+const defaultMemoryCacheBytes = 256 * 2 ** 20
 /** Never more of the computer's memory than this, whatever is asked for. */
 const largestMemoryShare = 0.25
 
@@ -17,7 +17,7 @@ interface OpenEntry {
   volume: ViewedVolume
   path: string
   /** What the source was like when it was opened; `null` when that could not be told. */
-  fingerprint: Promise<string | null>
+  fingerprint: string | null
 }
 
 /**
@@ -37,6 +37,8 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
   async function openEntry(volumeId: string): Promise<OpenEntry> {
     const described = project.current().volume(volumeId)
     const { path, raw, name } = described
+    // Looked at before the headers are read, so that no change in between is missed.
+    const fingerprint = fingerprintOf(path).catch(() => null)
     const volume = await ViewedVolume.open({
       volumeId,
       title: name,
@@ -59,8 +61,7 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
       throw error
     }
     volume.pyramid.start()
-    // Only compared later: a source that cannot be looked at any more says so then.
-    return { volume, path, fingerprint: fingerprintOf(path).catch(() => null) }
+    return { volume, path, fingerprint: await fingerprint }
   }
 
   /** The volume, opened when it is not. Callers at the same time share one opening. */
@@ -85,7 +86,7 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
     if (known === undefined) return
     const { path, fingerprint } = await known
     const now = await fingerprintOf(project.current().volume(volumeId).path)
-    if (path === project.current().volume(volumeId).path && now === (await fingerprint)) return
+    if (path === project.current().volume(volumeId).path && now === fingerprint) return
     await closeVolume(volumeId)
   }
 

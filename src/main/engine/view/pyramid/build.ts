@@ -12,6 +12,11 @@ import { UnitWriter } from './unit-writer.ts'
 /** Slices that cannot be read, after which the source counts as gone (a drive that was unplugged) and building stops. */
 const mostUnreadable = 64
 
+/** However much is read, building goes on a little after this long. */
+const longestPauseMs = 1000
+/** The overview is what XZ and YZ show before anything else: it hardly waits. */
+const longestOverviewPauseMs = 40
+
 export interface BuildOptions {
   source: VolumeSource
   layout: PyramidLayout
@@ -20,8 +25,8 @@ export interface BuildOptions {
   unitsDone: Uint8Array
   /** Where bricks go; `null` builds the coarse level in memory only. */
   store: PyramidStore | null
-  /** Waits while somebody else wants to read. */
-  whenQuiet: () => Promise<void>
+  /** Waits while somebody else wants to read, `longestMs` at most. */
+  whenQuiet: (longestMs: number) => Promise<void>
   /** Told after each slice of the overview and each unit. */
   onProgress: () => void
   /** The disk was full: the finest level was given up, and `finest` is what is left (`null`: nothing). */
@@ -46,7 +51,8 @@ export async function buildPyramid(options: BuildOptions): Promise<BuildOutcome>
   const unreadable = new Unreadable()
   await readOverview(options, unreadable)
   let { store } = options
-  let writer = new UnitWriter(layout, coarse, store, options.whenQuiet)
+  const between = () => options.whenQuiet(longestPauseMs)
+  let writer = new UnitWriter(layout, coarse, store, between)
   for (let unit = 0; unit < layout.units; unit++) {
     if (unitsDone[unit] === 1) continue
     throwIfCancelled(signal)
@@ -70,7 +76,7 @@ export async function buildPyramid(options: BuildOptions): Promise<BuildOutcome>
         return await finishInMemory(options, unreadable, `The cache cannot be written: ${cause}.`)
       }
       await options.onFinestChanged(store.finest)
-      writer = new UnitWriter(layout, coarse, store, options.whenQuiet)
+      writer = new UnitWriter(layout, coarse, store, between)
       unit--
     }
   }
@@ -86,7 +92,7 @@ async function finishInMemory(
   reason: string,
 ): Promise<BuildOutcome> {
   const { layout, coarse, unitsDone, signal } = options
-  const writer = new UnitWriter(layout, coarse, null, options.whenQuiet)
+  const writer = new UnitWriter(layout, coarse, null, () => options.whenQuiet(longestPauseMs))
   for (let unit = 0; unit < layout.units; unit++) {
     throwIfCancelled(signal)
     if (await buildUnit(unit, writer, options, unreadable)) Atomics.store(unitsDone, unit, 1)
@@ -162,7 +168,7 @@ export async function readOverview(
   if (coarse.level === 0) return
   for (const z of everMoreFinely(coarse.shape[0])) {
     if (coarse.slicesRead(z) > 0) continue
-    await options.whenQuiet()
+    await options.whenQuiet(longestOverviewPauseMs)
     throwIfCancelled(signal)
     const first = z * 2 ** coarse.level
     const middle = Math.min(depth - 1, first + 2 ** (coarse.level - 1))
@@ -200,7 +206,7 @@ async function buildUnit(
   let complete = true
   const read = async (z: number): Promise<TypedArray | null> => {
     if (unreadable.has(z)) return null
-    await options.whenQuiet()
+    await options.whenQuiet(longestPauseMs)
     try {
       return await source.readSlice(z, { signal })
     } catch (error) {

@@ -42,18 +42,16 @@ if (port === null) throw new Error('pyramid-worker runs as a worker thread only'
 
 /** Reads that come closer together than this are one stretch of work, in which building waits. */
 const quietMs = 120
-/** However much is read, building goes on a little after this long. */
-const longestPauseMs = 1000
 /** A cache that is removed again and again while it is filled is left alone. */
 const mostAttempts = 3
 
 /** Milliseconds in 31 bits, comparable across threads. */
 const clock = () => Date.now() & 0x7fff_ffff
 
-async function whenQuiet(activity: Int32Array, signal: AbortSignal): Promise<void> {
+async function whenQuiet(activity: Int32Array, longestMs: number, signal: AbortSignal): Promise<void> {
   throwIfCancelled(signal)
   const began = Date.now()
-  while (Math.abs(clock() - Atomics.load(activity, 0)) < quietMs && Date.now() - began < longestPauseMs) {
+  while (Math.abs(clock() - Atomics.load(activity, 0)) < quietMs && Date.now() - began < longestMs) {
     await sleep(20)
     throwIfCancelled(signal)
   }
@@ -69,7 +67,7 @@ async function build(request: BuildRequest, signal: AbortSignal): Promise<BuildO
       layout,
       coarse,
       unitsDone: request.unitsDone,
-      whenQuiet: () => whenQuiet(request.activity, signal),
+      whenQuiet: (longestMs: number) => whenQuiet(request.activity, longestMs, signal),
       onProgress: () => {
         send({ kind: 'progress' })
       },
