@@ -69,8 +69,9 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     if (open === null) return
     const closing = open
     closing.closing.abort()
-    // Journals are flushed before the project is given free.
-    for (const listener of listeners) await listener()
+    // Journals end before the project is given free. What they answered is on disk already, so that trouble at their end must not
+    // keep the project open for ever.
+    for (const listener of listeners) await warnInstead(listener)
     open = null
     await closing.session.close()
   }
@@ -234,18 +235,16 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
           materials: orderMaterials(session.folder, stored.materials, indices),
         })),
       ),
-    createSample: ({ recipe }, { signal }) =>
-      inTurn(async () => {
-        await guard.check(options.defaultFolder)
-        const sample = await createSampleProject({ recipe, folder: options.defaultFolder, inspect, signal })
+    createSample: async ({ recipe }, { signal }) => {
+      await guard.check(options.defaultFolder)
+      // Takes seconds; only opening it has to wait for others, and they for it.
+      const sample = await createSampleProject({ recipe, folder: options.defaultFolder, inspect, signal })
+      return await inTurn(async () => {
         const described = await replaceWith(sample.session)
-        await options.startImport({
-          volumeId: sample.volumeId,
-          path: sample.scribbles,
-          keepExisting: true,
-        })
+        await options.startImport({ volumeId: sample.volumeId, path: sample.scribbles, keepExisting: true })
         return described
-      }),
+      })
+    },
   }
 
   /** A source of another size would carry labels that mean nothing. */

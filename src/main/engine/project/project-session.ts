@@ -163,6 +163,11 @@ export class ProjectSession implements OpenProject {
     this.unreachable.set(id, reason)
   }
 
+  /** Whether {@link volume} gives this volume out. */
+  isReachable(id: string): boolean {
+    return !this.unreachable.has(id)
+  }
+
   /** Whether the source of a volume was found when the project was opened, or was given since. */
   isSourceFound(id: string): boolean {
     return this.located.get(id) !== null

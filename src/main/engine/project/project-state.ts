@@ -20,7 +20,9 @@ export async function describeProject(
   const problems: string[] = []
   const volumes: ProjectState['volumes'] = []
   for (const volume of session.volumes) {
-    const totals = await labelTotals(volume, labelSummary, problems)
+    const totals = session.isReachable(volume.id)
+      ? await labelTotals(volume, labelSummary, problems)
+      : noLabels
     labelBytes += totals.bytes
     labelledVoxels += totals.labelledVoxels
     if (totals.labelledVoxels > 0) labelledVolumes++
