@@ -2,7 +2,6 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import type { BrowserWindow as BrowserWindowType } from 'electron'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { externalPages } from '../../src/shared/external-pages.ts'
 import type { Answer } from '../e2e/support/window-calls.ts'
@@ -73,7 +72,7 @@ describe.skipIf('reason' in found)(title, () => {
 
   it('runs in a sandbox of its own context with web security', async () => {
     const preferences = await app.electron.evaluate(({ BrowserWindow }) => {
-      const contents = BrowserWindow.getAllWindows()[0]!.webContents as unknown as {
+      const contents = BrowserWindow.getAllWindows()[0].webContents as unknown as {
         getLastWebPreferences(): Record<string, unknown>
       }
       const { sandbox, contextIsolation, nodeIntegration, webSecurity, webviewTag } =
@@ -102,7 +101,7 @@ describe.skipIf('reason' in found)(title, () => {
   ])('reads no file outside the built window: %s', async (pathname) => {
     const status = await app.electron.evaluate(async ({ BrowserWindow }, address) => {
       // From the main process, where no policy and no browser tidies the address up before it is sent.
-      const { session } = BrowserWindow.getAllWindows()[0]!.webContents
+      const { session } = BrowserWindow.getAllWindows()[0].webContents
       try {
         return (await session.fetch(address)).status
       } catch (error) {
@@ -114,7 +113,7 @@ describe.skipIf('reason' in found)(title, () => {
 
   it('serves its own page with the policy, and nothing under another host of the scheme', async () => {
     const answers = await app.electron.evaluate(async ({ BrowserWindow }) => {
-      const { session } = BrowserWindow.getAllWindows()[0]!.webContents
+      const { session } = BrowserWindow.getAllWindows()[0].webContents
       const own = await session.fetch('app://phasemark/')
       const other = await session.fetch('app://elsewhere/index.html').then(
         ({ status }) => status,
@@ -239,7 +238,7 @@ describe.skipIf('reason' in found)(title, () => {
       usb: 0,
     })
     const downloads = await app.electron.evaluate(async ({ BrowserWindow }) => {
-      const { session } = BrowserWindow.getAllWindows()[0]!.webContents
+      const { session } = BrowserWindow.getAllWindows()[0].webContents
       const states: string[] = []
       session.on('will-download', (event, item) => {
         states.push(event.defaultPrevented ? 'prevented' : item.getState())
@@ -320,23 +319,17 @@ describe.skipIf('reason' in found)(title, () => {
     const granted = await app.electron.evaluate(
       async ({ BrowserWindow }, [script, address]) => {
         const results: Record<string, unknown> = {}
-        const own = BrowserWindow.getAllWindows()[0]!.webContents.session
+        const own = BrowserWindow.getAllWindows()[0].webContents.session
         // One in another session at a foreign address, one in ours at our own address: both are not the window.
-        const pages: [string, BrowserWindowType, string][] = [
-          [
-            'foreign',
-            new BrowserWindow({ show: false, webPreferences: { preload: script!, sandbox: true } }),
-            address!,
-          ],
-          [
-            'second',
-            new BrowserWindow({
-              show: false,
-              webPreferences: { preload: script!, sandbox: true, session: own },
-            }),
-            'app://phasemark/index.html',
-          ],
-        ]
+        const foreign = new BrowserWindow({ show: false, webPreferences: { preload: script, sandbox: true } })
+        const second = new BrowserWindow({
+          show: false,
+          webPreferences: { preload: script, sandbox: true, session: own },
+        })
+        const pages = [
+          ['foreign', foreign, address],
+          ['second', second, 'app://phasemark/index.html'],
+        ] as const
         for (const [name, window, target] of pages) {
           await window.loadURL(target)
           results[name] = await window.webContents.executeJavaScript(`new Promise((resolve) => {
@@ -363,7 +356,7 @@ describe.skipIf('reason' in found)(title, () => {
     // Playwright has lost the page, so the main process asks it.
     const call = callScript({ process: 'host', service: 'host', method: 'info', request: {} })
     const answer = await app.electron.evaluate(async ({ BrowserWindow }, script) => {
-      const contents = BrowserWindow.getAllWindows()[0]!.webContents
+      const contents = BrowserWindow.getAllWindows()[0].webContents
       while (contents.isLoading()) await new Promise((resolve) => setTimeout(resolve, 50))
       return (await contents.executeJavaScript(script)) as Answer
     }, call)

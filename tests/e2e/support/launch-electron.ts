@@ -1,6 +1,12 @@
 import { _electron } from 'playwright'
 import type { ElectronApplication } from 'playwright'
-import { collectProblems, createUserFolder, environmentOf, expectNoProblems } from './app-under-test.ts'
+import {
+  collectProblems,
+  createUserFolder,
+  environmentOf,
+  expectNoProblems,
+  waitFor,
+} from './app-under-test.ts'
 import type { AppUnderTest, LaunchOptions, ProcessIds } from './app-under-test.ts'
 import { ensureDisplay } from './display.ts'
 import { repository } from './electron-runtime.ts'
@@ -71,7 +77,12 @@ export async function launchElectron(
       await electron.evaluate(({ BrowserWindow }, { width, height }) => {
         BrowserWindow.getAllWindows()[0]?.setContentSize(width, height)
       }, size)
-      await page.waitForFunction(`innerWidth === ${size.width} && innerHeight === ${size.height}`)
+      // `page.waitForFunction` evaluates inside the page's policy, which refuses that.
+      await waitFor(
+        'the new size',
+        async () =>
+          await page.evaluate<boolean>(`innerWidth === ${size.width} && innerHeight === ${size.height}`),
+      )
     },
     close: () => (closed ??= end()),
   }
@@ -80,7 +91,7 @@ export async function launchElectron(
 /** Process numbers as Electron itself counts them. */
 async function processIds(electron: ElectronApplication): Promise<ProcessIds> {
   const metrics = await electron.evaluate(({ app }) =>
-    app.getAppMetrics().map(({ pid, type, name }) => ({ pid, type: type as string, name: name ?? '' })),
+    app.getAppMetrics().map(({ pid, type, name }) => ({ pid, type: type, name: name ?? '' })),
   )
   const pidOf = (type: string, name?: string): number | null =>
     metrics.find((entry) => entry.type === type && (name === undefined || entry.name === name))?.pid ?? null

@@ -1,7 +1,7 @@
-import path from 'node:path'
 import { utilityProcess } from 'electron'
 import type { MessagePortMain } from 'electron'
 import type { EngineProcess } from '../../../shared/contract/host.ts'
+import { engineProcessModule } from '../processes/forked-child.ts'
 import { isReadyMessage } from '../processes/process-messages.ts'
 import type { ProcessRequest } from '../processes/process-messages.ts'
 import type { EngineChild } from '../processes/supervisor.ts'
@@ -12,10 +12,8 @@ export interface UtilityChild extends EngineChild {
   connect(port: MessagePortMain): void
 }
 
-const processFolder = path.resolve(import.meta.dirname, '../processes')
-
 export function startUtilityProcess(name: EngineProcess): UtilityChild {
-  const child = utilityProcess.fork(path.join(processFolder, `${name}-process.js`), [], {
+  const child = utilityProcess.fork(engineProcessModule(name), [], {
     serviceName: `phasemark-${name}`,
     stdio: 'inherit',
   })
