@@ -58,7 +58,7 @@ export class JournalWriter {
 
   /** Where the next record belongs. */
   get end(): JournalEnd {
-    return this.#end
+    return this.#cutBackTo ?? this.#end
   }
 
   /** The file that is written, for messages. */

@@ -192,16 +192,15 @@ export class LabelJournal {
   }
 
   #report(error: unknown): void {
-    this.#state = {
-      state: hasTag(error, 'NoSpace')
-        ? 'disk-full'
-        : hasTag(error, 'NotWritable')
-          ? 'not-writable'
-          : 'failed',
-      message: error instanceof Error ? error.message : String(error),
-      lastWrittenAt: this.#state.lastWrittenAt,
-    }
-    this.#options.onState(this.#state)
+    const before = this.#state
+    const state = hasTag(error, 'NoSpace')
+      ? 'disk-full'
+      : hasTag(error, 'NotWritable')
+        ? 'not-writable'
+        : 'failed'
+    const message = error instanceof Error ? error.message : String(error)
+    this.#state = { state, message, lastWrittenAt: before.lastWrittenAt }
+    if (before.state !== state || before.message !== message) this.#options.onState(this.#state)
   }
 }
 
