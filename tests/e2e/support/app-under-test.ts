@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Page } from 'playwright'
 import { expect } from 'vitest'
+import { currentHost, runtimeFolder } from '../../../src/main/engine/compute/runtime/host.ts'
 
 /** Sizes of the design's acceptance checks. */
 export const windowSizes = {
@@ -55,12 +56,21 @@ export function createUserFolder(): { folder: string; remove: () => void } {
   }
 }
 
-/** Variables that keep the app to `userFolder`. The compute runtime stays where it is: it is large and never written to. */
+/**
+ * Variables that keep the app to `userFolder`. The compute runtime, which is large and which the app only reads, is the one of
+ * this computer, when there is one.
+ */
 export function environmentOf(userFolder: string, env: LaunchOptions['env'] = {}): Record<string, string> {
+  const cache = path.join(userFolder, 'cache')
+  const runtime = runtimeFolder(currentHost())
+  mkdirSync(cache, { recursive: true })
+  if (existsSync(runtime) && !existsSync(path.join(cache, 'runtime'))) {
+    symlinkSync(runtime, path.join(cache, 'runtime'), 'junction')
+  }
   const all: Record<string, string | undefined> = {
     ...process.env,
     PHASEMARK_STATE: path.join(userFolder, 'state'),
-    PHASEMARK_CACHE: path.join(userFolder, 'cache'),
+    PHASEMARK_CACHE: cache,
     // Its presence would turn Electron into plain Node.
     ELECTRON_RUN_AS_NODE: undefined,
     // Vitest's own would make Node load its hooks.
