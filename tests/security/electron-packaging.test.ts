@@ -31,7 +31,11 @@ describe('packaging', () => {
 
   it('packs what runs and nothing of the workshop', async () => {
     const { files, asarUnpack } = await packaging()
-    const patterns = [files].flat().filter((entry) => typeof entry === 'string')
+    // electron-builder turns a list of patterns into one set of files.
+    const patterns = [files].flat().flatMap((entry) => {
+      if (typeof entry === 'string') return [entry]
+      return [entry?.filter ?? []].flat()
+    })
     expect(patterns).toEqual(
       expect.arrayContaining(['dist/main/**/*', 'dist/preload/**/*', 'dist/renderer/**/*']),
     )
