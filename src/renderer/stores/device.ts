@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { ref, shallowRef } from 'vue'
 import type { DeviceState } from '../../shared/contract/device.ts'
 import { useApi } from './api.ts'
 import { useConnectionStore } from './connection.ts'
@@ -10,7 +10,7 @@ export const useDeviceStore = defineStore('device', () => {
   const api = useApi()
   const notices = useNoticesStore()
   const connection = useConnectionStore()
-  const state = ref<DeviceState | null>(null)
+  const state = shallowRef<DeviceState | null>(null)
   /** Why nothing is known of it. */
   const problem = ref<string | null>(null)
   const testJobId = ref<string | null>(null)

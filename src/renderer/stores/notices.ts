@@ -1,5 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
+import { asSentence } from '../format/sentence.ts'
 import { isPhasemarkError, type ErrorTag } from '../../shared/errors.ts'
 
 export type NoticeTone = 'ok' | 'warn' | 'err'
@@ -129,7 +130,7 @@ export function describeError(error: unknown): {
   details: string
 } {
   const raw = error instanceof Error || isPhasemarkError(error) ? error.message : String(error)
-  const message = sentence(raw)
+  const message = asSentence(raw)
   if (!isPhasemarkError(error))
     return { tag: null, message, details: error instanceof Error ? (error.stack ?? raw) : raw }
   const cause = error.cause === undefined ? [] : [`caused by: ${causeText(error.cause)}`]
@@ -142,10 +143,4 @@ export function describeError(error: unknown): {
 
 function causeText(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
-}
-
-/** Messages of errors begin in lower case and have no full stop, for the command line; here they are sentences. Paths stay. */
-function sentence(text: string): string {
-  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`
 }

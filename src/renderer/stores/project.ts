@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 import { hasTag } from '../../shared/errors.ts'
 import type {
   ProjectState,
@@ -16,7 +16,8 @@ export const useProjectStore = defineStore('project', () => {
   const api = useApi()
   const connection = useConnectionStore()
   const notices = useNoticesStore()
-  const project = ref<ProjectState | null>(null)
+  /** Replaced as a whole, never changed in place; parts of it are sent back as they are. */
+  const project = shallowRef<ProjectState | null>(null)
   const chosenId = ref<string | null>(null)
   /** Opening or making a project now: what is shown stays, dimmed. */
   const opening = ref(false)

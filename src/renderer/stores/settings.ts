@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 import { z } from 'zod'
 import { useApi } from './api.ts'
 import { useNoticesStore } from './notices.ts'
@@ -19,7 +19,7 @@ const writeDelayMs = 400
 export const useSettingsStore = defineStore('settings', () => {
   const api = useApi()
   const notices = useNoticesStore()
-  const values = ref<Partial<Record<string, Json>>>({})
+  const values = shallowRef<Partial<Record<string, Json>>>({})
   const loaded = ref(false)
   const changed = new Set<string>()
   let timer: ReturnType<typeof setTimeout> | null = null
@@ -44,7 +44,9 @@ export const useSettingsStore = defineStore('settings', () => {
 
   /** `null` forgets the key. */
   function write(key: string, value: Json): void {
-    values.value = { ...values.value, [key]: value ?? undefined }
+    // A copy: what the caller has may be reactive, and such objects cannot cross to another process.
+    const copy = value === null ? undefined : (JSON.parse(JSON.stringify(value)) as Json)
+    values.value = { ...values.value, [key]: copy }
     changed.add(key)
     timer ??= setTimeout(() => void flush(), writeDelayMs)
   }

@@ -46,7 +46,9 @@ export function createFakeApi(services: FakeServices): FakeApi {
         >
         await Promise.resolve()
         try {
-          const answer: unknown = await table[service][method](definition.request.parse(request), {
+          // A port refuses what cannot be copied: a reactive object, a function.
+          const copy = structuredClone(request)
+          const answer: unknown = await table[service][method](definition.request.parse(copy), {
             signal: signal ?? new AbortController().signal,
           })
           return definition.result.parse(answer)

@@ -56,9 +56,9 @@ export function voxelSizeOrigin(
 }
 
 /** What the rows of slices, files or pages are along each axis. */
-export function axisMeaning(format: string, isFolder: boolean): Record<Axis, string> {
+export function axisMeaning(format: string, isSeries: boolean): Record<Axis, string> {
   if (format === 'raw') return { z: 'planes', y: 'rows', x: 'columns' }
-  return { z: isFolder ? 'files' : 'pages', y: 'rows', x: 'columns' }
+  return { z: isSeries ? 'files' : 'pages', y: 'rows', x: 'columns' }
 }
 
 /** Expected against found size of a raw file. */
@@ -120,10 +120,10 @@ export function volumeName(path: string): string {
 /** The one sentence about the series of slices, and how good that is. */
 export function seriesFinding(
   summary: VolumeSummary,
-  isFolder: boolean,
+  isSeries: boolean,
 ): { tone: 'ok' | 'warn'; head: string; text: string } {
   const count = summary.shape[0]
-  const what = isFolder ? 'slice' : 'page'
+  const what = isSeries ? 'slice' : 'page'
   const same = 'All the same size and type.'
   const range =
     count === 1 ? `Only ${summary.firstSlice}.` : `First ${summary.firstSlice}, last ${summary.lastSlice}.`

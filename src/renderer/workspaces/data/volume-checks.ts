@@ -20,7 +20,7 @@ export interface Check {
 /** More than this share of voxels at an end of the type hides detail there. */
 const saturationLimit = 0.01
 /** A drift of the mean grey of slices beyond this share of the contrast shifts materials into one another. */
-const driftLimit = 0.05
+const driftLimit = 0.1
 
 /** What the entry of the project tells without reading voxels. */
 export function sourceChecks(volume: VolumeEntry): Check[] {
