@@ -62,13 +62,13 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
 }
 
-describe.each(transports)('the contract over $name', ({ start }) => {
+describe.each(transports)('the contract over $name', (transport) => {
   let peer: Peer
   let channel: Channel
   let connection: Connection
 
   beforeAll(async () => {
-    peer = await start()
+    peer = await transport.start()
     channel = await peer.connect()
     connection = connectContract(testContract, channel, 'test')
   })
