@@ -127,6 +127,35 @@ describe('labels of a project', () => {
   })
 })
 
+test('labels of a moment stay the same while painting goes on and materials change', async () => {
+  const scan = tomogram({ labelled: [1], unlabelled: 255 })
+  const opened = await project()
+  const volume = await opened.addVolume(scan.images)
+  await volume.importLabels(scan.labels, 255)
+  const then = await read(scan.images, opened.folder)
+  const { moment } = then.source
+  expect(structuredClone(moment)).toEqual(moment)
+  await volume.store.apply(randomUUID(), { kind: 'copy-slice', from: 1, to: 3 })
+  await volume.store.apply(randomUUID(), { kind: 'clear-slice', z: 1 })
+  await opened.session.update((stored) => ({
+    ...stored,
+    materials: stored.materials.map((each) => ({
+      ...each,
+      removed: each.value === 1,
+      value: each.value + 10,
+    })),
+  }))
+  const source = await openVolume(scan.images)
+  const again = await openLabels([{ path: opened.folder, volume: source.meta, ...(moment && { moment }) }])
+  expect(again.materials).toEqual(then.set.materials)
+  expect(again.sources[0].labelledSlices).toEqual([1])
+  expect(await again.sources[0].readSlice(1)).toEqual(then.slices.get(1))
+  await source.close()
+  const now = await read(scan.images, opened.folder)
+  expect(now.source.labelledSlices).toEqual([3])
+  expect(now.set.materials.map(({ value }) => value)).toEqual([12, 13])
+})
+
 describe('which labels of a project', () => {
   test('belong to a volume follows from its path, also through a link', async () => {
     const [first, second] = [tomogram({ labelled: [1] }), tomogram({ labelled: [2], seed: 2 })]

@@ -92,10 +92,15 @@ class LoadedReader implements LabelReader {
  * does not exist holds no labels. Nothing stays open.
  *
  * @param shape of the volume
+ * @param options.upTo the labels as they were at this position of the journal
  * Throws `BadInput` when the labels belong to a volume of another shape or were written by a newer version.
  */
-export async function openLabelStoreForReading(folder: string, shape: Shape3): Promise<LabelReader> {
-  return new LoadedReader(await loadLabelsBesideWriter(folder, shape))
+export async function openLabelStoreForReading(
+  folder: string,
+  shape: Shape3,
+  options: { upTo?: number } = {},
+): Promise<LabelReader> {
+  return new LoadedReader(await loadLabelsBesideWriter(folder, shape, options))
 }
 
 /**

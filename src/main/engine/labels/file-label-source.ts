@@ -6,6 +6,7 @@ import { placeOf, type LabelFile } from './label-file.ts'
 import type { LabelPairing, LabelSource } from './label-source.ts'
 import { countValues, ValueLookup, type ValueCounts } from './label-values.ts'
 import type { SlicePairing } from './pair-slices.ts'
+import type { ProjectMoment } from './project-labels.ts'
 import type { ResolvedLabels } from './resolve-labels.ts'
 
 /** Labels that are read from files slice by slice, on demand. */
@@ -14,6 +15,7 @@ export class FileLabelSource implements LabelSource {
   readonly pairing: LabelPairing
   readonly labelledSlices: readonly number[]
   readonly warnings: readonly VolumeWarning[]
+  readonly moment?: ProjectMoment
   private readonly file: VolumeSource
   private readonly lookup: ValueLookup
   private readonly pixels: number
@@ -31,6 +33,7 @@ export class FileLabelSource implements LabelSource {
     fileIndex: number,
   ) {
     this.path = labels.path
+    if (labels.moment !== undefined) this.moment = labels.moment
     this.file = labels.file
     this.pixels = volume.shape[1] * volume.shape[2]
     this.indexOf = found.indexOf

@@ -9,7 +9,7 @@ import { looksLikeTiff, TiffDirectoryReader, tiffTags } from '../volume/tiff-dir
 import { tiffSlices } from '../volume/tiff-file.ts'
 import type { ReadOptions, VolumeSource } from '../volume/volume-source.ts'
 import { parseLabelDescription, readSidecar, type FoundMetadata } from './label-metadata.ts'
-import { openProjectLabels, projectAt } from './project-labels.ts'
+import { openProjectLabels, projectAt, type ProjectMoment } from './project-labels.ts'
 
 /** Label files as read, before values become materials. */
 export interface LabelFile {
@@ -19,6 +19,8 @@ export interface LabelFile {
   stated: FoundMetadata | null
   /** What the user should know of how these labels were found. */
   warnings?: readonly VolumeWarning[]
+  /** Of labels of a project: which ones exactly. */
+  moment?: ProjectMoment
 }
 
 export interface OpenLabelFileOptions extends ReadOptions {
@@ -28,6 +30,8 @@ export interface OpenLabelFileOptions extends ReadOptions {
   segmentation?: VolumeMeta
   /** As `--unlabelled`. Labels of a project are given out with this value where there are none. */
   unlabelled?: number | 'none'
+  /** Labels of a project as another thread has opened them. */
+  moment?: ProjectMoment
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Material } from '../../../shared/materials.ts'
 import type { VolumeMeta, VolumeWarning } from '../../../shared/volume.ts'
 import type { ReadOptions } from '../volume/volume-source.ts'
+import type { ProjectMoment } from './project-labels.ts'
 
 /** How label slices were matched to volume slices. */
 export type LabelPairing = 'stem' | 'position'
@@ -14,6 +15,8 @@ export interface LabelSource {
   /** Volume slices that have labels, ascending. */
   readonly labelledSlices: readonly number[]
   readonly warnings: readonly VolumeWarning[]
+  /** Which labels of a project these are, for opening the same ones again; absent for files. */
+  readonly moment?: ProjectMoment
   /**
    * Labels of volume slice `z`, C order (y, x), 0 = unlabelled, 1…255 = {@link Material.index}. A slice without labels
    * is all zero. The array belongs to the caller.
@@ -29,6 +32,8 @@ export interface LabelSource {
 export interface LabelInput {
   path: string
   volume: VolumeMeta
+  /** Of a project: labels as they were then. */
+  moment?: ProjectMoment
 }
 
 /** Labels of several volumes under one table of materials. */

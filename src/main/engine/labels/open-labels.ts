@@ -23,7 +23,10 @@ export async function openLabels(
 ): Promise<LabelSet> {
   const files: LabelFile[] = []
   try {
-    for (const { path, volume } of inputs) files.push(await openLabelFile(path, { ...options, volume }))
+    for (const { path, volume, moment } of inputs) {
+      const which = moment === undefined ? { volume } : { volume, moment }
+      files.push(await openLabelFile(path, { ...options, ...which }))
+    }
     return await bindLabels(files, inputs, options)
   } catch (error) {
     await Promise.allSettled(files.map(({ file }) => file.close()))

@@ -26,7 +26,20 @@ export async function projectAt(labelPath: string): Promise<string | null> {
   return named || (await isProjectFolder(folder)) ? folder : null
 }
 
+/**
+ * Labels of a project at one moment: plain data, so that another thread opens the very same ones while painting goes on.
+ */
+export interface ProjectMoment {
+  volumeId: string
+  /** Position in the journal. */
+  sequence: number
+  /** Without removed ones. */
+  materials: readonly { index: number; value: number; name: string; colour: string }[]
+}
+
 export interface ProjectLabelOptions {
+  /** Labels as they were when they were first opened; default: as they are now. */
+  moment?: ProjectMoment
   volume?: VolumeMeta
   segmentation?: VolumeMeta
   unlabelled?: number | 'none'
@@ -38,6 +51,7 @@ export interface ProjectLabels {
   file: VolumeSource
   stated: { path: string; metadata: LabelMetadata }
   warnings: VolumeWarning[]
+  moment: ProjectMoment
 }
 
 /**
@@ -54,16 +68,21 @@ export async function openProjectLabels(
 ): Promise<ProjectLabels> {
   throwIfCancelled(options.signal)
   const { project } = await readProject(folder)
+  const { moment: given } = options
   const openReader = (volume: StoredVolume) =>
-    openLabelStoreForReading(labelFolderOf(folder, volume.id), volume.summary.shape)
+    openLabelStoreForReading(
+      labelFolderOf(folder, volume.id),
+      volume.summary.shape,
+      given === undefined ? {} : { upTo: given.sequence },
+    )
   const { volume, warnings } = await chooseVolume(folder, project, options, openReader)
   const labels = await openReader(volume)
-  const materials = project.materials.filter(({ removed }) => !removed)
+  const materials = given?.materials ?? project.materials.filter(({ removed }) => !removed).map(plainMaterial)
   const slices = slicesWithMaterials(labels, materials)
   if (slices.length === 0)
     throw badInput(folder, `labels of the volume "${volume.name}"`, 'not a single labelled voxel')
   const names = await sliceNamesOf(folder, volume, options)
-  const unlabelled = unlabelledFor(folder, project.materials, options.unlabelled)
+  const unlabelled = unlabelledFor(folder, materials, options.unlabelled)
   return {
     file: createSource(folder, volume, labels, { slices, names, materials, unlabelled }),
     stated: {
@@ -74,7 +93,12 @@ export async function openProjectLabels(
       },
     },
     warnings,
+    moment: { volumeId: volume.id, sequence: labels.sequence, materials },
   }
+}
+
+function plainMaterial({ index, value, name, colour }: StoredMaterial): ProjectMoment['materials'][number] {
+  return { index, value, name, colour }
 }
 
 function createSource(
@@ -84,7 +108,7 @@ function createSource(
   content: {
     slices: readonly number[]
     names: readonly string[]
-    materials: readonly StoredMaterial[]
+    materials: ProjectMoment['materials']
     unlabelled: number
   },
 ): VolumeSource {
@@ -125,6 +149,8 @@ async function chooseVolume(
   options: ProjectLabelOptions,
   openReader: (volume: StoredVolume) => Promise<LabelReader>,
 ): Promise<Choice> {
+  const known = project.volumes.find(({ id }) => id === options.moment?.volumeId)
+  if (known !== undefined) return { volume: known, warnings: [] }
   if (options.volume !== undefined) return await chooseByVolume(folder, project, options.volume)
   const { segmentation } = options
   const labelled: StoredVolume[] = []
@@ -232,7 +258,7 @@ async function sliceNamesOf(
  */
 function unlabelledFor(
   folder: string,
-  materials: readonly StoredMaterial[],
+  materials: ProjectMoment['materials'],
   option: number | 'none' | undefined,
 ): number {
   if (option === 'none')

@@ -103,8 +103,8 @@ export function orderMaterials(
  * File value for voxels without a label, where labels of a project become files: 0, unless a material has it, then 255, then
  * the smallest free one. Removed materials do not count: files leave them out.
  */
-export function unlabelledValueOf(materials: readonly { value: number; removed: boolean }[]): number {
-  const taken = new Set(materials.filter(({ removed }) => !removed).map(({ value }) => value))
+export function unlabelledValueOf(materials: readonly { value: number; removed?: boolean }[]): number {
+  const taken = new Set(materials.filter(({ removed }) => removed !== true).map(({ value }) => value))
   if (!taken.has(0)) return 0
   if (!taken.has(255)) return 255
   let value = 1

@@ -121,7 +121,7 @@ export async function train(runtime: ComputeRuntime, options: TrainOptions): Pro
       const result = await runTraining({
         runtime,
         data,
-        inputs,
+        inputs: sameMoment(inputs, data),
         dataOptions: options.data,
         splits,
         normalisations: statistics.normalisations,
@@ -217,6 +217,14 @@ function splitWarnings(splits: readonly SliceSplit[]): VolumeWarning[] {
         'no validation: fewer than 10 labelled slices and no --val-slices; nothing tells here how the model does on new slices',
     },
   ]
+}
+
+/** Labels of a project go on changing while somebody paints; every thread of a training reads those that it began with. */
+function sameMoment(inputs: readonly TrainingInput[], { labels }: TrainingData): TrainingInput[] {
+  return inputs.map((input, index) => {
+    const { moment } = labels.sources[index]
+    return moment === undefined ? input : { ...input, moment }
+  })
 }
 
 function newRecord(

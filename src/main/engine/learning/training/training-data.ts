@@ -5,6 +5,7 @@ import type { VolumeWarning } from '../../../../shared/volume.ts'
 import type { JobOptions } from '../../job-options.ts'
 import type { LabelSet } from '../../labels/label-source.ts'
 import { openLabels } from '../../labels/open-labels.ts'
+import type { ProjectMoment } from '../../labels/project-labels.ts'
 import { openVolume, type OpenVolumeOptions } from '../../volume/open-volume.ts'
 import type { VolumeSource } from '../../volume/volume-source.ts'
 import { spreadSlices, volumeStatistics } from '../../volume/volume-statistics.ts'
@@ -14,6 +15,8 @@ import { sliceNormalisation, type IntensityScope, type Normalisation } from '../
 export interface TrainingInput {
   volume: string
   labels: string
+  /** Of labels of a project: which ones exactly; set once they are open, for the threads that open them too. */
+  moment?: ProjectMoment
 }
 
 /** How volumes and labels are to be read; plain data, so that a worker can open the same. */
@@ -39,7 +42,10 @@ export async function openTrainingData(
   try {
     for (const { volume } of inputs) volumes.push(await openVolume(volume, { ...options.open, ...signal }))
     const labels = await openLabels(
-      inputs.map((input, index) => ({ path: input.labels, volume: volumes[index].meta })),
+      inputs.map(({ labels: path, moment }, index) => {
+        const { meta: volume } = volumes[index]
+        return moment === undefined ? { path, volume } : { path, volume, moment }
+      }),
       { ...options.labels, ...job },
     )
     return {
