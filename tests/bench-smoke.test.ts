@@ -30,6 +30,7 @@ const benchmarks = [
   { name: 'predict', peers: ['Keras', 'PyTorch'], ours: 'network on 32 × 32, Phasemark' },
   { name: 'io', peers: ['tifffile'], ours: 'read plain, one strip, Phasemark' },
   { name: 'slices', peers: [], ours: 'slices from memory' },
+  { name: 'journal', peers: [], ours: 'undo, median' },
   { name: 'memory', peers: [], ours: 'segment 3 × 96 × 96, as reported' },
   { name: 'soak', peers: [], ours: 'steps trained' },
 ]

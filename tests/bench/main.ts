@@ -11,6 +11,7 @@ const benchmarks: Record<string, () => Promise<Benchmark>> = {
   predict: async () => (await import('./predict.ts')).benchmarkPrediction,
   io: async () => (await import('./io.ts')).benchmarkFiles,
   slices: async () => (await import('./slices.ts')).benchmarkSlices,
+  journal: async () => (await import('./journal.ts')).benchmarkJournal,
   memory: async () => (await import('./memory.ts')).benchmarkMemory,
   scores: async () => (await import('./scores.ts')).benchmarkScores,
   soak: async () => (await import('./soak.ts')).benchmarkSoak,

@@ -88,7 +88,7 @@ describe.skipIf(disk === null)('labels on a disk of their own (mounted in memory
     expect(Buffer.compare(await allOf(store), acknowledged)).toBe(0)
     // The same edit, sent again as the window does.
     const edit = noisyStroke(1)
-    await store.apply(refused ?? '', edit)
+    await store.apply(refused, edit)
     const after = await allOf(store)
     expect(Buffer.compare(after, acknowledged)).not.toBe(0)
     await store.close()

@@ -231,7 +231,7 @@ describe('other edits', () => {
       { ...polygon, plane: { axis: 'z', index: 2 }, points: square },
       { kind: 'clear-slice', z: 2 },
       { kind: 'copy-slice', from: 0, to: 7 },
-      { ...stroke(0, [1, Infinity], 1) } as LabelEdit,
+      { ...stroke(0, [1, Infinity], 1) },
     ]
     for (const edit of wrong) await expect(apply(store, edit)).rejects.toMatchObject({ _tag: 'WrongUsage' })
     // Outside of the plane there is nothing to paint.

@@ -17,7 +17,7 @@ const voxels = shape[0] * shape[1] * shape[2]
 
 /** Labels as a plain array, with whole copies for the history. */
 class Model {
-  labels = new Uint8Array(voxels)
+  labels: Uint8Array = new Uint8Array(voxels)
   past: Uint8Array[] = []
   future: Uint8Array[] = []
   versions: Uint8Array[] = []
