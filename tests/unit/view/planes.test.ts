@@ -56,8 +56,8 @@ describe.each(dtypes)('planes of %s', (dtype) => {
           if (dtype === 'float64' || dtype === 'float32') {
             // Sums in another order differ in the last bit.
             expect(plane.data.length).toBe(wanted.data.length)
-            const furthest = plane.data.reduce(
-              (most: number, value: number, at: number) =>
+            const furthest = Array.from(plane.data).reduce(
+              (most, value, at) =>
                 // NaN must be NaN on both sides.
                 Object.is(value, wanted.data[at]) ? most : Math.max(most, Math.abs(value - wanted.data[at])),
               0,

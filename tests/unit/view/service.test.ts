@@ -136,7 +136,7 @@ describe('the cache on the disk', () => {
     await service.close()
   })
 
-  test('may be removed while it is in use', async () => {
+  test.skipIf(process.platform === 'win32')('may be removed while it is in use', async () => {
     const home = path.join(scratch, 'removed-home')
     const service = startService(home)
     const volumeId = await opened(service)
@@ -144,7 +144,8 @@ describe('the cache on the disk', () => {
     rmSync(path.join(home, 'cache'), { recursive: true })
     const request = { volumeId, axis: 'x', index: 3, level: 0, quick: false } as const
     const plane = await service.implementation.readPlane(request, call)
-    expect([plane.level, layout.coarseLevel]).toContain(plane.level)
+    // Files that are open outlive their names (on Windows the folder could not have been removed).
+    expect(plane.level).toBe(0)
     expect(plane.data).toEqual(planeByDefinition(sample, 'x', 3, plane.level).data)
     await service.implementation.close({ volumeId }, call)
     service.states.length = 0

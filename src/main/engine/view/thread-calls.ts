@@ -33,16 +33,10 @@ export interface ThreadCalls<Contract extends ThreadContract> {
   end(): Promise<void>
 }
 
-export interface ThreadListeners<Contract extends ThreadContract> {
-  onEvent?: (event: Contract['event']) => void
-  /** Called once when the thread has ended, however it came. */
-  onEnd?: () => void
-}
-
 /** Starts the compiled worker script at `url`. A thread with nothing to answer does not keep the process alive. */
 export function startThread<Contract extends ThreadContract>(
   url: URL,
-  { onEvent, onEnd }: ThreadListeners<Contract> = {},
+  { onEvent }: { onEvent?: (event: Contract['event']) => void } = {},
 ): ThreadCalls<Contract> {
   // Options of the process, such as --input-type, need not fit a thread.
   const worker = new Worker(url, { execArgv: [] })
@@ -73,7 +67,6 @@ export function startThread<Contract extends ThreadContract>(
     ended ??= new PhasemarkError('Internal', 'the reading thread has ended', {})
     for (const { reject } of waiting.values()) reject(ended)
     waiting.clear()
-    onEnd?.()
   })
   return {
     async ask(name, request, signal) {

@@ -144,6 +144,7 @@ export class ViewedVolume {
 
   async histogram(signal: AbortSignal): Promise<GreyHistogram> {
     // Read once for all callers, whoever of them gives up; a failure is not remembered.
+    this.pyramid.noteActivity()
     const reading = (this.#histogram ??= this.#ask('histogram', null, this.#closed.signal))
     reading.catch(() => {
       if (this.#histogram === reading) this.#histogram = null

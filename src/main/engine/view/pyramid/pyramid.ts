@@ -61,6 +61,8 @@ export class Pyramid {
   #announcement: NodeJS.Timeout | null = null
   #tellJob: ((progress: Progress) => void) | null = null
   #startedAt = 0
+  /** Nobody is told anything any more. */
+  #closed = false
 
   constructor(options: PyramidOptions) {
     this.#options = options
@@ -108,10 +110,9 @@ export class Pyramid {
 
   /** Stops building where it is; resolves when no file is written any more. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#stop.abort()
     await this.#building
-    if (this.#announcement !== null) clearTimeout(this.#announcement)
-    this.#announcement = null
   }
 
   async #run(): Promise<void> {
@@ -211,7 +212,7 @@ export class Pyramid {
     this.#reason = reason
     if (this.#announcement !== null) clearTimeout(this.#announcement)
     this.#announcement = null
-    this.#options.onChanged(this.state())
+    if (!this.#closed) this.#options.onChanged(this.state())
   }
 
   #summary(outcome: BuildOutcome): string {
