@@ -60,20 +60,17 @@ export class GreyPlanes implements GreyPlaneSource {
     this.noteStep(plane)
     const kept = this.cache.best(plane, level)
     if (kept !== null) offer(kept)
-    if (kept === null || !isGoodEnough(kept, level)) {
-      try {
-        if (kept === null) {
-          const coarse = Math.max(level, this.firstLevel(plane.axis))
-          const quick = await this.request(plane, coarse, true, signal)
-          // Nothing known yet is not worth a picture.
-          if (quick.coverage > 0) offer(quick)
-          if (isGoodEnough(quick, level)) return
-        }
-        offer(await this.request(plane, level, false, signal))
-      } catch (error) {
-        if (signal.aborted && (hasTag(error, 'Cancelled') || isAbort(error))) return
-        throw error
+    try {
+      let best = kept
+      if (best === null) {
+        best = await this.request(plane, Math.max(level, this.firstLevel(plane.axis)), true, signal)
+        // Nothing known yet is not worth a picture.
+        if (best.coverage > 0) offer(best)
       }
+      if (!isGoodEnough(best, level)) offer(await this.request(plane, level, false, signal))
+    } catch (error) {
+      if (signal.aborted && (hasTag(error, 'Cancelled') || isAbort(error))) return
+      throw error
     }
     if (!signal.aborted) this.readAhead(plane, level)
   }

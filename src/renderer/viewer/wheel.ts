@@ -40,7 +40,8 @@ export class WheelSteps {
     }
     if (Math.sign(pixels) !== Math.sign(this.rest)) this.rest = 0
     this.rest += pixels
-    const steps = Math.trunc(this.rest / notchPixels)
+    // Adding 0 turns −0 into 0.
+    const steps = Math.trunc(this.rest / notchPixels) + 0
     this.rest -= steps * notchPixels
     return steps
   }

@@ -13,6 +13,8 @@ export interface ViewRequest {
   level?: number
   /** Values in C order, or a formula of (row, column) for large planes: value = row × rowStep + column × columnStep mod `modulo`. */
   values: number[] | { rowStep: number; columnStep: number; modulo: number }
+  /** Positions in C order that become NaN and infinity in turn (JSON has neither). */
+  notFinite?: number[]
   voxelSize?: VoxelSize
   canvas: { width: number; height: number; devicePixelRatio?: number }
   camera?: PlaneCamera
@@ -69,6 +71,8 @@ export function openView(request: ViewRequest): ViewHandle {
       for (let column = 0; column < shape[1]; column++)
         data[row * shape[1] + column] = (row * rowStep + column * columnStep) % modulo
   }
+  for (const [turn, at] of (request.notFinite ?? []).entries())
+    data[at] = turn % 2 === 0 ? Number.NaN : Infinity
   const labels = new Uint8Array(request.rows * request.columns)
   for (const { rectangle, material } of request.labels ?? [])
     fill(labels, request.columns, rectangle, material)

@@ -45,7 +45,7 @@ export function greyText(probe: PlaneProbe): string {
 export function worldText(probe: PlaneProbe, voxelSize: VoxelSize | null): string | null {
   const edges = voxelEdgesUm(voxelSize)
   if (edges === null) return null
-  const digits = Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(Math.min(edges.z, edges.y, edges.x)))))
+  const digits = Math.max(0, Math.min(4, -Math.floor(Math.log10(Math.min(edges.z, edges.y, edges.x)))))
   const along = (axis: 'z' | 'y' | 'x'): string => formatFixed(probe.voxel[axis] * edges[axis], digits)
   return `${along('x')}, ${along('y')}, ${along('z')}${unitSpace}µm`
 }

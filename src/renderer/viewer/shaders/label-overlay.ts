@@ -42,7 +42,8 @@ uint materialAt(vec2 position, ivec2 extent) {
   ivec2 voxel = ivec2(floor(position));
   if (any(lessThan(voxel, ivec2(0))) || any(greaterThanEqual(voxel, extent))) return 0u;
   uint index = texelFetch(uLabels, tileAddress(voxel, uLabelTiles), 0).r;
-  return texelFetch(uPalette, ivec2(int(index), 1), 0).r > 0.5 ? index : 0u;
+  // Most voxels are unlabelled: they need no look at the palette.
+  return index != 0u && texelFetch(uPalette, ivec2(int(index), 1), 0).r > 0.5 ? index : 0u;
 }
 
 // Colour of a material at a screen position.
