@@ -13,6 +13,9 @@ import type { PathGuard } from './path-guard.ts'
 /** Names that are read of one folder; more are said to be there. A folder of a long scan has some 20 000. */
 const maxNames = 200_000
 
+/** Entries looked at beyond those asked for, in place of such as are left out. */
+const spareNames = 16
+
 /** Entries whose size and time are asked for at the same time. */
 const concurrentLooks = 32
 
@@ -33,14 +36,16 @@ export function createFilesService(options: {
     async list({ path: place, limit }, { signal }) {
       const folder = await guard.check(place)
       const { names, more } = await readNames(folder, signal)
-      const entries = await describeAll(folder, names, signal)
-      entries.sort(compareEntries)
+      names.sort(compareNames)
+      // A few spare ones: what is neither folder nor file, or vanished meanwhile, is left out.
+      const wanted = names.slice(0, limit + spareNames)
+      const entries = (await describeAll(folder, wanted, signal)).sort(compareEntries)
       const parent = path.dirname(folder)
       return {
         path: folder,
         parent: parent !== folder && (await guard.allows(parent)) ? parent : null,
         entries: entries.slice(0, limit),
-        more: more || entries.length > limit,
+        more: more || names.length > wanted.length || entries.length > limit,
       }
     },
   }
@@ -87,14 +92,26 @@ async function windowsDrives(): Promise<{ name: string; path: string }[]> {
   )
 }
 
-async function readNames(folder: string, signal: AbortSignal): Promise<{ names: string[]; more: boolean }> {
-  const names: string[] = []
+interface FoundName {
+  name: string
+  /** What the folder itself says, without looking at each: links are followed. */
+  isFolder: boolean
+}
+
+async function readNames(
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ names: FoundName[]; more: boolean }> {
+  const names: FoundName[] = []
   try {
     for await (const entry of await opendir(folder)) {
       throwIfCancelled(signal)
       if (entry.name.startsWith('.')) continue
       if (names.length === maxNames) return { names, more: true }
-      names.push(entry.name)
+      const isFolder =
+        entry.isDirectory() ||
+        (entry.isSymbolicLink() && (await statOrNull(path.join(folder, entry.name)))?.isDirectory() === true)
+      names.push({ name: entry.name, isFolder })
     }
   } catch (error) {
     const code = systemErrorCode(error)
@@ -108,7 +125,7 @@ async function readNames(folder: string, signal: AbortSignal): Promise<{ names: 
 
 async function describeAll(
   folder: string,
-  names: readonly string[],
+  names: readonly FoundName[],
   signal: AbortSignal,
 ): Promise<FolderEntry[]> {
   const found = new Array<FolderEntry | null>(names.length).fill(null)
@@ -117,7 +134,7 @@ async function describeAll(
     while (next < names.length) {
       throwIfCancelled(signal)
       const position = next++
-      found[position] = await describe(folder, names[position])
+      found[position] = await describe(folder, names[position].name)
     }
   }
   await Promise.all(Array.from({ length: concurrentLooks }, looker))
@@ -138,6 +155,10 @@ async function describe(folder: string, name: string): Promise<FolderEntry | nul
 
 async function statOrNull(place: string): Promise<Stats | null> {
   return await stat(place).catch(() => null)
+}
+
+function compareNames(left: FoundName, right: FoundName): number {
+  return Number(right.isFolder) - Number(left.isFolder) || compareNaturally(left.name, right.name)
 }
 
 /** Folders and projects first, then files; natural order of names. */

@@ -23,7 +23,7 @@ interface EvaluateFlags {
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('score segmentations against ground truth; several pairs are pooled')
-    .requiredOption('--truth <labels...>', 'ground truth: folders or files')
+    .requiredOption('--truth <labels...>', 'ground truth: folders, files or projects (X.phasemark)')
     .requiredOption('--predicted <labels...>', 'segmentation for each truth, in the same order')
     .addOption(
       new Option(

@@ -39,7 +39,7 @@ const defaultWidth = 3
 export function scribbleCommand(): Command {
   const command = new Command('scribble')
     .description('draw reproducible scribbles inside dense labels, to see how few labels are enough')
-    .argument('<labels>', 'dense labels: folder or file')
+    .argument('<labels>', 'dense labels: folder, file or project (X.phasemark)')
     .requiredOption('--out <folder>', 'folder of label slices to write')
     .option('--volume <path>', 'the volume that the labels belong to: its slices give names and positions')
     .addOption(

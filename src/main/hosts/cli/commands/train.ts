@@ -52,7 +52,10 @@ export function trainCommand(): Command {
   const command = new Command('train')
     .description('train a network on labelled slices of one or more volumes')
     .argument('<volumes...>', 'folders or files with grey slices')
-    .requiredOption('--labels <labels...>', 'labels of each volume, in the same order')
+    .requiredOption(
+      '--labels <labels...>',
+      'labels of each volume, in the same order: folder, file or project (X.phasemark)',
+    )
     .addOption(new Option('--model <name>', 'kind of model').choices([...modelKinds]).makeOptionMandatory())
     .requiredOption('--out <run>', 'run folder to write')
     .addOption(
