@@ -204,14 +204,18 @@ export const useLabelsStore = defineStore('labels', () => {
   }
 
   /**
-   * The labelled slices that interpolation at `z` would join: those on either side, or the slice itself and the next one. `null` when
-   * there are none with slices between them.
+   * The labelled slices that interpolation at `z` would join: those on either side of it, or around the next gap when `z` is
+   * labelled like its neighbours. `null` when there is no such gap.
    */
   function slicesToInterpolate(z: number): { from: number; to: number } | null {
     const slices = facts.value?.labelledSlices ?? []
-    const from = slices.findLast((slice) => slice <= z)
-    const to = slices.find((slice) => slice > z)
-    return from === undefined || to === undefined || to - from < 2 ? null : { from, to }
+    const first = slices.findLastIndex((slice) => slice <= z)
+    if (first < 0) return null
+    for (let at = first; at + 1 < slices.length; at++) {
+      const [from, to] = [slices[at], slices[at + 1]]
+      if (from !== undefined && to !== undefined && to - from > 1) return { from, to }
+    }
+    return null
   }
 
   return {
