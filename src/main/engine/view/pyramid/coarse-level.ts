@@ -102,8 +102,8 @@ export class CoarseLevel {
     const wanted = index >> this.level
     const z = this.#nearestKnown()[wanted]
     const shape = this.#planeShape('z', level)
-    // A slice is known only where the level holds it alone.
-    const known = this.level === 0 ? Math.min(1, this.slicesRead(wanted)) : 0
+    // The slice asked for is one of those that the element stands for.
+    const known = this.slicesRead(wanted) > 0 ? 1 / this.slicesOf(wanted) : 0
     if (z < 0) return { shape, data: createTypedArray(this.#layout.dtype, shape[0] * shape[1]), coverage: 0 }
     const base = z * height * width
     if (level === this.level) {
