@@ -118,8 +118,8 @@ async function prepareCompute() {
 }
 
 checkDesktop()
-build()
 const electron = findElectron()
+build()
 const environment = { ...process.env }
 // Its presence would turn Electron into plain Node.
 delete environment['ELECTRON_RUN_AS_NODE']
