@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Emit, ServiceImplementation } from '../../../shared/contract/definition.ts'
 import type { Job, jobsService } from '../../../shared/contract/jobs.ts'
-import { PhasemarkError, cancelled, hasTag, isPhasemarkError, toErrorData } from '../../../shared/errors.ts'
+import {
+  PhasemarkError,
+  cancelled,
+  hasTag,
+  isPhasemarkError,
+  throwIfCancelled,
+  toErrorData,
+} from '../../../shared/errors.ts'
 import type { Progress } from '../../../shared/job.ts'
 import type { JobRecord, RecordedJob } from './job-record.ts'
 import type { JobDescription, JobResumer, JobRunner, JobWork } from './job-runner.ts'
@@ -16,6 +24,9 @@ const defaultParallelJobs = 2
 
 /** Ended jobs that are kept for the list. */
 const mostEndedJobs = 100
+
+/** How long the end of the process waits for jobs to stop. What they leave behind is made for being killed. */
+const longestStopMs = 2000
 
 /** A job that has lost this many processes probably ends them. */
 const mostAttempts = 3
@@ -37,7 +48,7 @@ export interface JobService {
   onResume(kind: string, resumer: JobResumer): void
   /** Takes up what an earlier process has left; once, when the process is complete. */
   resume(): Promise<void>
-  /** Stops all jobs and waits for them. Those that can be taken up again stay recorded. */
+  /** Stops all jobs and waits for them, at most two seconds. Those that can be taken up again stay recorded. */
   close(): Promise<void>
 }
 
@@ -115,6 +126,7 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
     // Later, so that the id is with the caller before the work begins.
     await Promise.resolve()
     try {
+      throwIfCancelled(controller.signal)
       const summary = await one.work({
         signal: controller.signal,
         onProgress: (progress) => {
@@ -228,11 +240,14 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
       const running = [...active.values()]
       const resumable = running.filter((one) => one.description.resume !== undefined).map(recorded)
       for (const one of running) cancel(one)
-      await Promise.all(
-        running.map(async (one) => {
-          await one.ended
-        }),
-      )
+      await Promise.race([
+        Promise.all(
+          running.map(async (one) => {
+            await one.ended
+          }),
+        ),
+        delay(longestStopMs, undefined, { ref: false }),
+      ])
       await record?.write(resumable)
     },
   }

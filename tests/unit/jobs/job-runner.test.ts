@@ -1,0 +1,377 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createJobRunner } from '../../../src/main/engine/jobs/create-job-runner.ts'
+import type { JobService } from '../../../src/main/engine/jobs/create-job-runner.ts'
+import { openJobRecord } from '../../../src/main/engine/jobs/job-record.ts'
+import type { JobDescription, JobWork } from '../../../src/main/engine/jobs/job-runner.ts'
+import { jobSchema } from '../../../src/shared/contract/jobs.ts'
+import type { Job } from '../../../src/shared/contract/jobs.ts'
+import { badInput, cancelled, throwIfCancelled } from '../../../src/shared/errors.ts'
+
+/** What `action` throws at once. */
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action()
+  } catch (error) {
+    return error
+  }
+  return null
+}
+
+const context = { signal: new AbortController().signal }
+
+/** Work that ends when the test says so, or when it is cancelled. */
+function heldWork() {
+  let end: (summary: string) => void = () => undefined
+  let fail: (error: unknown) => void = () => undefined
+  let report: (done: number) => void = () => undefined
+  let started = false
+  const work: JobWork = ({ signal, onProgress }) =>
+    new Promise((resolve, reject) => {
+      started = true
+      end = resolve
+      fail = reject
+      report = (done) => {
+        onProgress({ stage: 'reading', done, total: 100, unit: 'slices' })
+      }
+      signal.addEventListener('abort', () => {
+        reject(cancelled('start it again to go on'))
+      })
+    })
+  return {
+    work,
+    isStarted: () => started,
+    end: (summary: string) => {
+      end(summary)
+    },
+    fail: (error: unknown) => {
+      fail(error)
+    },
+    report: (done: number) => {
+      report(done)
+    },
+  }
+}
+
+describe('jobs', () => {
+  let jobs: JobService
+  let events: Job[]
+  let defects: string[]
+
+  beforeEach(() => {
+    vi.useFakeTimers()
+    events = []
+    defects = []
+    jobs = createJobRunner({
+      emit: (_, job) => events.push(jobSchema.parse(job)),
+      reportDefect: (_, where) => defects.push(where),
+    })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const start = (work: JobWork, description: Partial<JobDescription> = {}): string =>
+    jobs.runner.start({ kind: 'label-import', title: 'Importing', ...description }, work)
+  const list = (): Job[] => jobs.implementation.list({}, context) as Job[]
+  const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(1)
+
+  it('go through waiting, running and done, and keep their summary', async () => {
+    const held = heldWork()
+    const id = start(held.work)
+    // The caller has the id before the work begins.
+    expect(held.isStarted()).toBe(false)
+    await settle()
+    held.end('Imported 12 slices.')
+    await settle()
+    expect(events.map(({ state }) => state)).toEqual(['waiting', 'running', 'done'])
+    expect(list()).toHaveLength(1)
+    expect(list()[0]).toMatchObject({ id, state: 'done', summary: 'Imported 12 slices.', error: null })
+    expect(list()[0].endedAt).not.toBeNull()
+  })
+
+  it('announce progress ten times a second at most, and the last of it', async () => {
+    const held = heldWork()
+    start(held.work)
+    await settle()
+    events.length = 0
+    // 1 s with a report every millisecond.
+    for (let done = 1; done <= 1000; done++) {
+      held.report(done / 10)
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    expect(events.length).toBeGreaterThanOrEqual(10)
+    expect(events.length).toBeLessThanOrEqual(11)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(events.at(-1)!.progress!.done).toBe(100)
+  })
+
+  it('say nothing more once they have ended', async () => {
+    const held = heldWork()
+    start(held.work)
+    await settle()
+    held.report(1)
+    held.report(2)
+    held.end('done')
+    await settle()
+    events.length = 0
+    held.report(3)
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(events).toEqual([])
+    expect(list()[0].progress!.done).toBe(2)
+  })
+
+  it('leave out times and readings that are no numbers', async () => {
+    start(({ onProgress }) => {
+      onProgress({
+        stage: 'training',
+        done: 0,
+        total: 10,
+        unit: 'steps',
+        etaSeconds: Number.POSITIVE_INFINITY,
+        readings: { loss: Number.NaN, rate: 3 },
+      })
+      return new Promise(() => undefined)
+    })
+    await settle()
+    expect(list()[0].progress).toEqual({
+      stage: 'training',
+      done: 0,
+      total: 10,
+      unit: 'steps',
+      readings: { rate: 3 },
+    })
+  })
+
+  it('run two at a time; others wait in their order', async () => {
+    const held = [heldWork(), heldWork(), heldWork(), heldWork()]
+    for (const { work } of held) start(work)
+    await settle()
+    expect(list().map(({ state }) => state)).toEqual(['running', 'running', 'waiting', 'waiting'])
+    held[1].end('done')
+    await settle()
+    expect(held.map(({ isStarted }) => isStarted())).toEqual([true, true, true, false])
+  })
+
+  it('that are quiet do not stand in the way of those that somebody started', async () => {
+    const quiet = [heldWork(), heldWork(), heldWork()]
+    for (const { work } of quiet) start(work, { quiet: true })
+    const loud = heldWork()
+    start(loud.work)
+    await settle()
+    expect(loud.isStarted()).toBe(true)
+    expect(quiet.map(({ isStarted }) => isStarted())).toEqual([true, true, false])
+    quiet[0].end('done')
+    quiet[1].fail(badInput('/a', 'b', 'c'))
+    await settle()
+    // A background job that went well leaves nothing behind, one that failed does.
+    expect(list().map(({ quiet: isQuiet, state }) => [isQuiet, state])).toEqual([
+      [true, 'failed'],
+      [true, 'running'],
+      [false, 'running'],
+    ])
+  })
+
+  it('are stopped by cancelling, also while they wait', async () => {
+    const held = [heldWork(), heldWork(), heldWork()]
+    const ids = held.map(({ work }) => start(work))
+    await settle()
+    void jobs.implementation.cancel({ id: ids[2] }, context)
+    void jobs.implementation.cancel({ id: ids[0] }, context)
+    await settle()
+    expect(list().find(({ id }) => id === ids[0])).toMatchObject({
+      state: 'stopped',
+      summary: 'start it again to go on',
+      error: null,
+    })
+    expect(list().find(({ id }) => id === ids[2])).toMatchObject({ state: 'stopped' })
+    expect(held[2].isStarted()).toBe(false)
+    expect(thrownBy(() => jobs.implementation.cancel({ id: ids[0] }, context))).toBeNull()
+  })
+
+  it('that fail keep the error; only defects are reported', async () => {
+    start(() => Promise.reject(badInput('/data/slice.tif', 'uint16', 'float32')))
+    start(() => Promise.reject(new TypeError('oops')))
+    await settle()
+    expect(list().map(({ state, error }) => [state, error?._tag])).toEqual([
+      ['failed', 'BadInput'],
+      ['failed', 'Internal'],
+    ])
+    expect(defects).toEqual(['job label-import'])
+  })
+
+  it('are dismissed when they have ended, not before', async () => {
+    const held = heldWork()
+    const id = start(held.work)
+    await settle()
+    expect(thrownBy(() => jobs.implementation.dismiss({ id }, context))).toMatchObject({ _tag: 'WrongUsage' })
+    held.end('done')
+    await settle()
+    void jobs.implementation.dismiss({ id }, context)
+    expect(list()).toEqual([])
+    expect(thrownBy(() => jobs.implementation.cancel({ id }, context))).toMatchObject({ _tag: 'WrongUsage' })
+  })
+})
+
+describe('jobs whose process died', () => {
+  const root = mkdtempSync(path.join(os.tmpdir(), 'phasemark-jobs-'))
+  let folder: string
+  const emitted: Job[] = []
+
+  beforeEach(() => {
+    folder = path.join(root, randomUUID())
+    emitted.length = 0
+  })
+  afterAll(() => {
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  /** A new process of the host `hostPid`. */
+  const startProcess = (hostPid = process.pid): JobService =>
+    createJobRunner({
+      emit: (_, job) => emitted.push(jobSchema.parse(job)),
+      reportDefect: (error, where) => {
+        console.error(where, error)
+      },
+      record: openJobRecord(folder, 'compute', hostPid),
+    })
+  const hold: JobWork = ({ signal }) =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(cancelled())
+      })
+    })
+  const list = (jobs: JobService): Job[] => jobs.implementation.list({}, context) as Job[]
+  async function untilRecorded(): Promise<void> {
+    await vi.waitFor(() => {
+      expect(readdirSync(folder).filter((name) => name.endsWith('.json'))).toHaveLength(1)
+    })
+  }
+
+  it('go on in the next one under the same id when they can be taken up again', async () => {
+    const dead = startProcess()
+    const id = dead.runner.start({ kind: 'train', title: 'Training', resume: { run: '/runs/1' } }, hold)
+    await untilRecorded()
+    const next = startProcess()
+    const resumed: unknown[] = []
+    next.onResume('train', (resume) => () => {
+      resumed.push(resume)
+      return Promise.resolve('Trained.')
+    })
+    await next.resume()
+    await vi.waitFor(() => {
+      expect(list(next)[0]?.state).toBe('done')
+    })
+    expect(list(next)[0]).toMatchObject({ id, title: 'Training', summary: 'Trained.' })
+    expect(resumed).toEqual([{ run: '/runs/1' }])
+    await vi.waitFor(() => {
+      expect(readdirSync(folder)).toEqual([])
+    })
+  })
+
+  it('are told as failed when they cannot', async () => {
+    const dead = startProcess()
+    const id = dead.runner.start({ kind: 'label-import', title: 'Importing labels' }, hold)
+    await untilRecorded()
+    const next = startProcess()
+    await next.resume()
+    expect(list(next)).toMatchObject([{ id, state: 'failed', error: { _tag: 'Disconnected' } }])
+    expect(emitted.at(-1)!.state).toBe('failed')
+  })
+
+  it('are given up when they have taken three processes with them', async () => {
+    const first = startProcess()
+    first.runner.start({ kind: 'train', title: 'Training', resume: 1 }, hold)
+    await untilRecorded()
+    for (const expected of ['running', 'running', 'failed']) {
+      const next = startProcess()
+      next.onResume('train', () => hold)
+      await next.resume()
+      expect(list(next)[0]?.state).toBe(expected)
+      if (expected === 'running') await untilRecorded()
+    }
+  })
+
+  it('are told as failed when what they recorded is of no use any more', async () => {
+    const dead = startProcess()
+    dead.runner.start({ kind: 'train', title: 'Training', resume: { run: '/gone' } }, hold)
+    await untilRecorded()
+    const next = startProcess()
+    next.onResume('train', () => {
+      throw badInput('/gone', 'a run', 'nothing')
+    })
+    await next.resume()
+    expect(list(next)[0]).toMatchObject({ state: 'failed', error: { _tag: 'BadInput' } })
+  })
+
+  it('are left alone while they belong to another window that lives', async () => {
+    // The parent of the test runs for sure.
+    const other = startProcess(process.ppid)
+    other.runner.start({ kind: 'train', title: 'Training', resume: 1 }, hold)
+    await untilRecorded()
+    const mine = startProcess()
+    await mine.resume()
+    expect(list(mine)).toEqual([])
+    expect(readdirSync(folder)).toEqual([`compute-${process.ppid}.json`])
+  })
+
+  it('are taken over from a host that is gone', async () => {
+    // No process can have this number: the largest on Linux is 2^22.
+    const dead = startProcess(99_999_999)
+    dead.runner.start({ kind: 'label-import', title: 'Importing' }, hold)
+    await untilRecorded()
+    const next = startProcess()
+    await next.resume()
+    expect(list(next)).toHaveLength(1)
+  })
+
+  it('stay recorded when the process ends on request, others do not', async () => {
+    const closing = startProcess()
+    closing.runner.start({ kind: 'train', title: 'Training', resume: 1 }, hold)
+    closing.runner.start({ kind: 'label-import', title: 'Importing' }, hold)
+    await closing.close()
+    expect(thrownBy(() => closing.runner.start({ kind: 'train', title: 'Late' }, hold))).toMatchObject({
+      _tag: 'Cancelled',
+    })
+    const next = startProcess()
+    next.onResume('train', () => hold)
+    await next.resume()
+    expect(list(next).map(({ kind, state }) => [kind, state])).toEqual([['train', 'running']])
+  })
+
+  it('do not keep the process from starting when the record is damaged', async () => {
+    const dead = startProcess()
+    dead.runner.start({ kind: 'train', title: 'Training' }, hold)
+    await untilRecorded()
+    writeFileSync(path.join(folder, readdirSync(folder)[0]), '{ "version": 9')
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const next = startProcess()
+    await next.resume()
+    expect(list(next)).toEqual([])
+    expect((await warned).message).toContain('expected a record of jobs')
+  })
+})
+
+describe('work that looks at its signal', () => {
+  it('sees that it was cancelled', async () => {
+    const jobs = createJobRunner({ emit: () => undefined, reportDefect: () => undefined })
+    let steps = 0
+    const id = jobs.runner.start({ kind: 'pyramid', title: 'Pyramid' }, async ({ signal }) => {
+      for (;;) {
+        throwIfCancelled(signal)
+        steps++
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    await vi.waitFor(() => {
+      expect(steps).toBeGreaterThan(3)
+    })
+    void jobs.implementation.cancel({ id }, context)
+    await vi.waitFor(() => {
+      expect((jobs.implementation.list({}, context) as Job[])[0].state).toBe('stopped')
+    })
+  })
+})
