@@ -101,7 +101,7 @@ function explainSandbox(electron) {
 async function prepareCompute() {
   const { planSetup } = await import('../dist/main/engine/compute/runtime/setup.js')
   const plan = await planSetup({ device: 'auto' })
-  if (plan.ready || plan.route.kind === 'none') return null
+  if (plan.ready || plan.route.kind === 'none' || appHasEnded) return null
   console.error(
     'phasemark: preparing the compute runtime in the background (once; the window is usable meanwhile)',
   )
@@ -117,6 +117,7 @@ async function prepareCompute() {
   return setup
 }
 
+let appHasEnded = false
 checkDesktop()
 const electron = findElectron()
 build()
@@ -139,6 +140,7 @@ prepareCompute().then(
   (error) => console.error(`phasemark: the compute runtime could not be prepared: ${error.message}`),
 )
 const { code, signal } = await ended
+appHasEnded = true
 // Interrupted, it continues at the next start.
 setup?.kill('SIGTERM')
 if (signal === 'SIGTRAP' || signal === 'SIGABRT') explainSandbox(electron)
