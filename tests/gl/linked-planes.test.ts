@@ -97,7 +97,7 @@ describe.skipIf(chromium === null)('linked planes with a real pointer (needs Chr
     const median = durations[Math.floor(durations.length / 2)]
     const p95 = durations[Math.floor(durations.length * 0.95)]
     console.log(
-      `pointer event to draw submitted on 4096²: median ${median?.toFixed(1)} ms, 95 % ${p95?.toFixed(1)} ms, ` +
+      `pointer event to draw submitted on 4096²: median ${median.toFixed(1)} ms, 95 % ${p95.toFixed(1)} ms, ` +
         `${durations.length} draws, largest upload ${Math.max(...traces.map(({ bytes }) => bytes))} bytes`,
     )
     expect(durations.length).toBeGreaterThan(20)

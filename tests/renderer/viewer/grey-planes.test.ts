@@ -19,7 +19,7 @@ interface Asked {
   level: number
   quick: boolean
   answer: (data: PlaneData) => void
-  fail: (error: unknown) => void
+  fail: (error: Error) => void
   signal: AbortSignal
 }
 
