@@ -19,6 +19,8 @@ import type { BuildEvent, BuildRequest, PyramidThread } from './pyramid-worker.t
 const shortestEdge = 256
 /** Pictures are drawn anew with each announcement; more often than this nobody sees. */
 const announceMs = 300
+/** How long closing waits for a thread that is busy. */
+const closeMs = 500
 /** Building that ends sooner is not worth a line in the list of jobs. */
 const jobAfterMs = 1500
 
@@ -61,6 +63,7 @@ export class Pyramid {
   #announcement: NodeJS.Timeout | null = null
   #tellJob: ((progress: Progress) => void) | null = null
   #startedAt = 0
+  #thread: ThreadCalls<PyramidThread> | null = null
   /** Nobody is told anything any more. */
   #closed = false
 
@@ -112,28 +115,33 @@ export class Pyramid {
   async close(): Promise<void> {
     this.#closed = true
     this.#stop.abort()
+    // The thread may be waiting for the disk; ending it then costs the unit that it is at.
+    const patience = setTimeout(() => {
+      void this.#thread?.end()
+    }, closeMs)
     await this.#building
+    clearTimeout(patience)
   }
 
   async #run(): Promise<void> {
     this.#state = 'building'
     this.#startedAt = Date.now()
     let lock: FolderLock | null = null
-    let thread: ThreadCalls<PyramidThread> | null = null
     const job = this.#offerJob()
     try {
       const [place, held] = await this.#choosePlace()
       lock = held
-      thread = startThread<PyramidThread>(workerUrl(import.meta.url, 'pyramid-worker'), {
+      const thread = startThread<PyramidThread>(workerUrl(import.meta.url, 'pyramid-worker'), {
         onEvent: (event) => {
           this.#onEvent(event, job.begin)
         },
       })
+      this.#thread = thread
       const outcome = await thread.ask('build', this.#request(place), this.#stop.signal)
       this.#end(outcome.state, outcome.reason ?? this.#reason)
       job.resolve(this.#summary(outcome))
     } catch (error) {
-      if (hasTag(error, 'Cancelled')) {
+      if (hasTag(error, 'Cancelled') || this.#stop.signal.aborted) {
         if (this.state().state === 'building') {
           this.#end('stopped', 'Preparing XZ and YZ was stopped; it goes on when the volume is opened again.')
         }
@@ -144,8 +152,9 @@ export class Pyramid {
         job.reject(error)
       }
     } finally {
-      await thread?.end()
-      await lock?.release()
+      await this.#thread?.end()
+      // A lock that cannot be removed is taken over once this process is gone.
+      await lock?.release().catch(() => undefined)
     }
   }
 
