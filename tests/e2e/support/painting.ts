@@ -43,5 +43,6 @@ export async function labelledVoxels(page: Page, material: string): Promise<numb
 /** Number of strokes in force, as the history says. */
 export async function strokeCount(page: Page): Promise<number> {
   const text = await page.getByRole('region', { name: 'History' }).innerText()
-  return Number(/([\d\u202f\u2009\u00a0]+) strokes?/.exec(text)?.[1]?.replace(/\D/g, '') ?? Number.NaN)
+  // Thin and no-break spaces stand between digits and before units.
+  return Number(/(\d+)strokes?/.exec(text.replace(/\s+/g, ''))?.[1] ?? Number.NaN)
 }
