@@ -254,7 +254,7 @@ describe.skipIf('reason' in found)(title, () => {
     const states = await app.electron.evaluate(
       () => (globalThis as { phasemarkDownloads?: string[] }).phasemarkDownloads ?? [],
     )
-    expect(states.every((state) => state === 'prevented')).toBe(true)
+    expect(states).toEqual(['prevented'])
   })
 
   it('opens only the pages of the product outside', async () => {
