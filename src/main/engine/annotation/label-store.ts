@@ -390,15 +390,23 @@ export class LabelStore extends LoadedReader implements BulkLabels {
 
   async #move(chooseTarget: () => number): Promise<LabelChange> {
     this.#journal.requireWritable()
-    return await this.#queue.run({ editId: null, alone: true }, async (put) => {
-      const target = chooseTarget()
-      const { voxels, past } = this
-      if (target === past.inForce) return { editId: null, box: null, voxels: 0 }
-      await moveTo(voxels, past, target, this.#reader)
-      const difference = voxels.difference()
-      await put({ type: 'move', to: target === 0 ? 0 : past.steps[target - 1].sequence, at: now() })
-      return { editId: null, ...difference }
-    })
+    let replayed = 0
+    return await this.#queue.run(
+      { editId: null, alone: true },
+      async (put) => {
+        const target = chooseTarget()
+        const { voxels, past } = this
+        if (target === past.inForce) return { editId: null, box: null, voxels: 0 }
+        const moved = past.steps.slice(Math.min(target, past.inForce), Math.max(target, past.inForce))
+        for (const { places } of moved) for (const { length } of places) replayed += length
+        await moveTo(voxels, past, target, this.#reader)
+        const difference = voxels.difference()
+        await put({ type: 'move', to: target === 0 ? 0 : past.steps[target - 1].sequence, at: now() })
+        return { editId: null, ...difference }
+      },
+      // The record is small, but whoever reads it has to read all that it moved across.
+      () => this.#snapshots.written(replayed, 0, this.#content()),
+    )
   }
 
   #content() {

@@ -33,6 +33,8 @@ interface Saved {
   tiles: Map<number, Uint8Array | null>
 }
 
+type PlainTile = Tile & { plain: Uint8Array }
+
 /**
  * The labels of a volume in memory: sparse, packed, counted. Knows nothing of files, tools or history. Changes between
  * {@link begin} and {@link commit} can be rolled back.
@@ -51,6 +53,8 @@ export class LabelVoxels {
   /** Plain tiles, the one used last at the end. */
   readonly #plain = new Map<Tile, { slice: StoredSlice; index: number }>()
   #saved: Map<number, Saved> | null = null
+  /** The tile written last, ready to be written again: most runs of an edit follow each other in a tile. */
+  #last: { z: number; index: number; slice: StoredSlice; tile: PlainTile } | null = null
 
   constructor(shape: Shape3, limits: Partial<MemoryLimits> = {}) {
     this.shape = shape
@@ -88,10 +92,12 @@ export class LabelVoxels {
   begin(): void {
     if (this.#saved !== null) throw new Error('edits of labels do not nest')
     this.#saved = new Map()
+    this.#last = null
   }
 
   commit(): void {
     this.#saved = null
+    this.#last = null
     this.trim()
   }
 
@@ -102,6 +108,7 @@ export class LabelVoxels {
 
   /** Makes everything as it was at {@link begin}. */
   rollback(): void {
+    this.#last = null
     for (const [z, saved] of this.#saved ?? []) {
       const current = this.#slices.get(z)
       for (let i = 0; i < 256; i++) this.counts[i] += (saved.counts?.[i] ?? 0) - (current?.counts[i] ?? 0)
@@ -207,7 +214,7 @@ export class LabelVoxels {
   }
 
   #applyRun(z: number, y: number, x: number, length: number, before: number, after: number): void {
-    const slice = this.#sliceForWriting(z)
+    const slice = this.#last?.z === z ? this.#last.slice : this.#sliceForWriting(z)
     const row = Math.floor(y / tileEdge) * this.#tilesPerRow
     const within = (y % tileEdge) * tileEdge
     const first = Math.floor(x / tileEdge)
@@ -394,6 +401,7 @@ export class LabelVoxels {
         const packed = this.#packedTiles(slice)
         slice.blob = deflateTiles(encodeTiles(packed))
       } else this.#packedTiles(slice)
+      this.#last = null
       slice.tiles = null
       this.#warm.delete(z)
       this.#countWarm(slice)
@@ -415,6 +423,7 @@ export class LabelVoxels {
   }
 
   #release(tile: Tile): void {
+    if (tile === this.#last?.tile) this.#last = null
     const place = this.#plain.get(tile)
     this.#plain.delete(tile)
     if (tile.stale && tile.plain !== null) {
@@ -448,6 +457,7 @@ export class LabelVoxels {
   }
 
   #forget(z: number, slice: StoredSlice): void {
+    this.#last = null
     // What comes back with a rollback must be complete without its plain tiles.
     this.#packedTiles(slice)
     this.#slices.delete(z)
@@ -473,7 +483,9 @@ export class LabelVoxels {
     return slice
   }
 
-  #tileForWriting(z: number, slice: StoredSlice, index: number): Tile & { plain: Uint8Array } {
+  #tileForWriting(z: number, slice: StoredSlice, index: number): PlainTile {
+    const last = this.#last
+    if (last !== null && last.index === index && last.z === z) return last.tile
     const tiles = slice.tiles!
     let tile = tiles.get(index)
     const saved = this.#saved?.get(z)?.tiles
@@ -498,7 +510,9 @@ export class LabelVoxels {
         if (oldest !== tile) this.#release(oldest)
         break
       }
-    return tile as Tile & { plain: Uint8Array }
+    const plain = tile as PlainTile
+    this.#last = { z, index, slice, tile: plain }
+    return plain
   }
 }
 
