@@ -35,9 +35,8 @@ export async function labelledVoxels(page: Page, material: string): Promise<numb
     .getByRole('list', { name: 'Materials' })
     .getByRole('listitem')
     .filter({ hasText: material })
-  const text = (await row.innerText()).replace(/[\u202f\u2009\u00a0]/g, '')
-  const digits = /\d{1,}/.exec(text.replace(material, ''))
-  return digits === null ? 0 : Number(digits[0])
+  const text = await row.locator('.num').innerText()
+  return Number(text.replace(/\D/g, ''))
 }
 
 /** Number of strokes in force, as the history says. */
