@@ -204,18 +204,21 @@ export const useLabelsStore = defineStore('labels', () => {
   }
 
   /**
-   * The labelled slices that interpolation at `z` would join: those on either side of it, or around the next gap when `z` is
-   * labelled like its neighbours. `null` when there is no such gap.
+   * The labelled slices that interpolation at `z` would join: those on either side of it; when `z` is labelled itself, around the
+   * next gap, or the one before when there is none after. `null` without a gap.
    */
   function slicesToInterpolate(z: number): { from: number; to: number } | null {
     const slices = facts.value?.labelledSlices ?? []
-    const first = slices.findLastIndex((slice) => slice <= z)
-    if (first < 0) return null
-    for (let at = first; at + 1 < slices.length; at++) {
-      const [from, to] = [slices[at], slices[at + 1]]
-      if (from !== undefined && to !== undefined && to - from > 1) return { from, to }
-    }
-    return null
+    const gaps = slices
+      .slice(1)
+      .map((to, at) => ({ from: slices.at(at) ?? to, to }))
+      .filter(({ from, to }) => to - from > 1)
+    return (
+      gaps.find(({ from, to }) => from < z && z < to) ??
+      (slices.includes(z)
+        ? (gaps.find(({ from }) => from >= z) ?? gaps.findLast(({ to }) => to <= z) ?? null)
+        : null)
+    )
   }
 
   return {

@@ -119,7 +119,14 @@ export function useLabelWork(): LabelWorkView {
       window: () => greyWindow.value,
       refusal,
       refused: (reason) => {
-        notices.add({ tone: 'warn', title: 'Nothing was painted', text: reason, key: 'paint-refused' })
+        const isPaused = labels.queue.trouble !== null
+        notices.add({
+          tone: 'warn',
+          title: 'Nothing was painted',
+          text: reason,
+          key: 'paint-refused',
+          actions: isPaused ? [{ label: 'Try again', run: () => made.session.queue.tryAgain() }] : [],
+        })
       },
     })
     await Promise.all([made.session.open().catch(labels.failed), readHistogram(next.id, isCurrent)])
