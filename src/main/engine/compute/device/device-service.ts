@@ -17,7 +17,7 @@ import type { DeviceMeasurement, DeviceTestOptions } from './device-test.ts'
 export interface DeviceMachine {
   status(): Promise<RuntimeStatus>
   /** Throws `RuntimeUnavailable`. */
-  load(): Promise<ComputeRuntime>
+  load: () => Promise<ComputeRuntime>
   test(runtime: ComputeRuntime, options: DeviceTestOptions): Promise<DeviceMeasurement>
 }
 
