@@ -1,5 +1,4 @@
 /// <reference types="vite/client" />
-import type {} from '../../../src/renderer/env.d.ts'
 import '../../../src/renderer/styles/index.css'
 import { createApp, h, ref, shallowRef } from 'vue'
 import type { Plane, Rectangle } from '../../../src/shared/annotation/edit.ts'
