@@ -1,4 +1,4 @@
-import { mount, type VueWrapper } from '@vue/test-utils'
+import { mount } from '@vue/test-utils'
 import { describe, expect, it, vi } from 'vitest'
 import { nextTick, type Component } from 'vue'
 import Button from '../../../src/renderer/components/ui/Button.vue'
@@ -8,12 +8,8 @@ import SliderField from '../../../src/renderer/components/ui/SliderField.vue'
 import { areaPath, linePath, peakCount } from '../../../src/renderer/components/ui/histogram-path.ts'
 
 /** In the document, its model followed as its owner would. */
-function show(
-  component: Component,
-  props: Record<string, unknown>,
-  slots: Record<string, string> = {},
-): VueWrapper {
-  const follow = { set: (_value: unknown): unknown => undefined }
+function show(component: Component, props: Record<string, unknown>, slots: Record<string, string> = {}) {
+  const follow: { set: (value: unknown) => unknown } = { set: () => undefined }
   const wrapper = mount(component, {
     props: { 'onUpdate:modelValue': (value: unknown) => follow.set(value), ...props },
     slots,
@@ -22,10 +18,11 @@ function show(
   follow.set = (modelValue) => wrapper.setProps({ modelValue } as object)
   return wrapper
 }
-const model = (wrapper: VueWrapper): unknown => (wrapper.props() as { modelValue: unknown }).modelValue
+type Shown = ReturnType<typeof show>
+const model = (wrapper: Shown): unknown => (wrapper.props() as { modelValue: unknown }).modelValue
 
 describe('a number field', () => {
-  const field = (): VueWrapper =>
+  const field = (): Shown =>
     show(NumberField, { label: 'Brush size', modelValue: 14, min: 1, max: 500, unit: 'px' })
 
   it('keeps what is wrong as it was typed, with a sentence, and the model as it was', async () => {
