@@ -16,19 +16,11 @@ import type { Box, VolumeSource } from '../volume/volume-source.ts'
 import { ChangeEncoder, type ChangeSet } from './changes.ts'
 import { fillSpans } from './flood-fill.ts'
 import { interpolateSlices } from './interpolate.ts'
-import type { LabelVoxels } from './label-voxels.ts'
 import { boxOf, extentAlong, requirePlane } from './plane-geometry.ts'
+import { encodeSlice, requireSlices, wholeSlice, type EditContext } from './slice-changes.ts'
 
 /** Voxels of a volumetric stroke that are rastered at a time; a mask of so many bytes is held. */
 const bandVoxels = 2 ** 24
-
-export interface EditContext {
-  voxels: LabelVoxels
-  /** Labels that may be painted over; see `overwritableLabels`. */
-  allowed: Uint8Array
-  /** Opens the grey volume; called for edits that depend on it only. */
-  source: () => Promise<VolumeSource>
-}
 
 /** Whether an edit waits for grey values or takes so long that others should not wait in one batch with it. */
 export function isSlowEdit(edit: LabelEdit): boolean {
@@ -81,11 +73,6 @@ export async function changesOf(edit: LabelEdit, context: EditContext): Promise<
 function requirePaintable(material: number, { allowed }: EditContext): void {
   if (allowed[material] !== 1)
     throw wrong(`expected a material that is shown and not locked, found material ${material}`, 'material')
-}
-
-/** Throws `WrongUsage` for slices that the volume does not have. */
-export function requireSlices({ voxels }: EditContext, ...slices: number[]): void {
-  for (const z of slices) requirePlane({ axis: 'z', index: z }, voxels.shape)
 }
 
 function wrong(message: string, argument: string): PhasemarkError<'WrongUsage'> {
@@ -239,29 +226,6 @@ function encodeMask(
   }
 }
 
-/** Encodes what differs in a rectangle of a slice, in which `after` says what becomes of each position. */
-export function encodeSlice(
-  encoder: ChangeEncoder,
-  { top, left, bottom, right }: Rectangle,
-  before: Uint8Array,
-  after: (position: number) => number,
-): void {
-  const width = right - left
-  for (let y = top, row = 0; y < bottom; y++, row += width)
-    for (let x = 0; x < width;) {
-      const old = before[row + x]
-      const changed = after(row + x)
-      if (changed === old) {
-        x++
-        continue
-      }
-      let stop = x + 1
-      while (stop < width && before[row + stop] === old && after(row + stop) === changed) stop++
-      encoder.run(y, left + x, stop - x, old, changed)
-      x = stop
-    }
-}
-
 function copySlice({ from, to }: CopySliceEdit, context: EditContext, encoder: ChangeEncoder): void {
   requireSlices(context, from, to)
   const { voxels, allowed } = context
@@ -277,10 +241,6 @@ function clearSlice(z: number, { voxels, allowed }: EditContext, encoder: Change
   const labels = voxels.readSlice(z)
   encoder.beginSlice(z)
   encodeSlice(encoder, wholeSlice(voxels), labels, (i) => (allowed[labels[i]] === 1 ? 0 : labels[i]))
-}
-
-export function wholeSlice({ shape }: Pick<LabelVoxels, 'shape'>): Rectangle {
-  return { top: 0, left: 0, bottom: shape[1], right: shape[2] }
 }
 
 async function readGrey(source: VolumeSource, box: Box): Promise<TypedArray> {

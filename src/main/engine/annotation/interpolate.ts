@@ -2,7 +2,7 @@ import type { InterpolateEdit, Rectangle } from '../../../shared/annotation/edit
 import { PhasemarkError } from '../../../shared/errors.ts'
 import { NearestDistance } from '../../../shared/metrics/nearest-distance.ts'
 import type { ChangeEncoder } from './changes.ts'
-import { encodeSlice, requireSlices, wholeSlice, type EditContext } from './edit-changes.ts'
+import { encodeSlice, requireSlices, wholeSlice, type EditContext } from './slice-changes.ts'
 
 /**
  * Labels between two labelled slices by shape-based interpolation (Raya & Udupa, "Shape-based interpolation of multidimensional

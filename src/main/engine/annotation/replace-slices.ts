@@ -1,6 +1,6 @@
 import { badInput, throwIfCancelled } from '../../../shared/errors.ts'
 import { ChangeEncoder, type ChangeSet } from './changes.ts'
-import { encodeSlice, wholeSlice } from './edit-changes.ts'
+import { encodeSlice, wholeSlice } from './slice-changes.ts'
 import type { LabelSlice, ReplaceSlicesOptions } from './interfaces.ts'
 import type { LabelVoxels } from './label-voxels.ts'
 import type { StoredSlice } from './stored-slice.ts'
