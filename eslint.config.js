@@ -14,7 +14,7 @@ const houseRules = {
 }
 
 const noElectron = {
-  'no-restricted-imports': ['error', { patterns: ['electron', 'electron/*'] }],
+  'no-restricted-imports': ['error', { paths: ['electron'] }],
 }
 
 export default tseslint.config(

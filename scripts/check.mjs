@@ -11,8 +11,11 @@ const steps = [
   ['lint', 'eslint', ['.']],
   ['layers', 'depcruise', ['--config', '.dependency-cruiser.cjs', 'src']],
   ['dead code', 'knip', []],
+  ['types of the window', 'vue-tsc', ['-p', 'src/renderer']],
+  ['types of the preload script', 'tsc', ['-p', 'src/main/preload']],
   ['types of tests', 'tsc', ['-p', 'tests']],
-  ['unit tests', 'vitest', ['run', 'tests/unit']],
+  ['types of the window’s tests', 'vue-tsc', ['-p', 'tests/renderer']],
+  ['unit tests', 'vitest', ['run', 'tests/unit', 'tests/renderer']],
 ]
 
 build()
