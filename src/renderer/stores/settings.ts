@@ -5,7 +5,6 @@ import { useApi } from './api.ts'
 import { useNoticesStore } from './notices.ts'
 
 export const themeSchema = z.enum(['dark', 'light'])
-export type Theme = z.infer<typeof themeSchema>
 
 type Json = z.infer<ReturnType<typeof z.json>>
 
