@@ -4,10 +4,6 @@
  */
 export const externalPages = {
   nvidiaDrivers: 'https://www.nvidia.com/drivers/',
-  vgg16Authors: 'https://www.robots.ox.ac.uk/~vgg/research/very_deep/',
-  vgg16Licence: 'https://creativecommons.org/licenses/by/4.0/',
-  kerasVgg16: 'https://keras.io/api/applications/vgg/',
-  interLicence: 'https://openfontlicense.org/',
 } as const
 
 const allowed: ReadonlySet<string> = new Set(Object.values(externalPages))
