@@ -44,6 +44,7 @@ export function startThread<Contract extends ThreadContract>(
   const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: unknown) => void }>()
   let lastId = 0
   let ended: Error | null = null
+  let ending = false
   worker.on('message', (message: FromThread) => {
     if ('event' in message) {
       onEvent?.(message.event)
@@ -51,7 +52,8 @@ export function startThread<Contract extends ThreadContract>(
     }
     const call = waiting.get(message.id)
     waiting.delete(message.id)
-    if (waiting.size === 0) worker.unref()
+    // Whoever ends the thread waits for it, also when a last answer comes meanwhile.
+    if (waiting.size === 0 && !ending) worker.unref()
     if ('error' in message) call?.reject(fromErrorData(message.error))
     else call?.resolve(message.answer)
   })
@@ -92,6 +94,7 @@ export function startThread<Contract extends ThreadContract>(
     },
     hasEnded: () => ended !== null,
     async end() {
+      ending = true
       await worker.terminate()
     },
   }
