@@ -195,6 +195,8 @@ describe.each(hosts)('first day in $title', (host) => {
     const counts = { pore: await labelledVoxels(page, 'Pore'), solid: await labelledVoxels(page, 'Solid') }
     await app.close()
     await launch(project)
+    const label = page.getByRole('link', { name: 'Label', exact: true })
+    await expect.poll(() => label.getAttribute('aria-disabled'), { timeout: 15_000 }).not.toBe('true')
     await page.keyboard.press('Control+2')
     await expect.poll(() => labelledVoxels(page, 'Pore')).toBe(counts.pore)
     expect(await labelledVoxels(page, 'Solid')).toBe(counts.solid)
