@@ -86,7 +86,7 @@ describe.each(hosts)('first day in $title', (host) => {
   it('shows a folder before it is imported, and takes a voxel size that the files do not have', async () => {
     await launch(tomogram.images)
     const dialog = page.getByRole('dialog', { name: 'Import volume' })
-    await dialog.getByText('24 slices').waitFor()
+    await dialog.getByText('24 slices, in order.').waitFor()
     expect(await dialog.getByText('24 × 200 × 240').first().isVisible()).toBe(true)
     const name = dialog.getByRole('textbox', { name: 'Name' })
     await name.fill('first-day')
