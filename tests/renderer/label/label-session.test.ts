@@ -187,6 +187,39 @@ describe('a session of labels', () => {
     session.close()
   })
 
+  test('a stroke that waits stays drawn, on top of whatever is read meanwhile', async () => {
+    for (let seed = 200; seed < 220; seed++) {
+      const random = randomOf(seed)
+      const window = await openWindow(() => true)
+      const { labels, session } = window
+      for (const axis of axes) look(window, axis, 2)
+      await comeToRest(window, random)
+      labels.isFull = true
+      const waiting = [0, 1, 2].map(() => randomEdit(random, shape))
+      waiting.forEach((edit, at) => {
+        session.drawAhead(`waiting-${at}`, edit)
+        session.submit(edit, `waiting-${at}`)
+      })
+      for (let change = 0; change < 5; change++) {
+        const edit = randomEdit(random, shape)
+        labels.changeFromElsewhere((model) => {
+          model.apply(edit)
+        })
+        for (let turn = 0; turn < 40; turn++) {
+          labels.work()
+          labels.deliver(random())
+          await settle()
+        }
+      }
+      expect(session.queue.state.waiting).toBe(3)
+      // What the data process has, with what waits painted over it in its order.
+      for (const edit of waiting) labels.model.apply(edit)
+      for (const [axis, { index, labels: drawn }] of window.shown)
+        expect(drawn, `seed ${seed}, plane ${axis}`).toEqual(labels.model.read({ axis, index }, null).data)
+      session.close()
+    }
+  })
+
   test('each change is told once and in order, whether its event or its answer comes first', async () => {
     const random = randomOf(11)
     const window = await openWindow(() => true)
