@@ -102,9 +102,27 @@ export class MainWindow {
       // `clean-exit` is a page that is being closed.
       if (reason !== 'clean-exit') this.#afterCrash(reason, exitCode)
     })
+    window.webContents.on('will-prevent-unload', (event) => {
+      // Preventing this event lets the page go.
+      if (this.#confirmLosingStrokes()) event.preventDefault()
+    })
     window.on('close', () => {
       this.#options.onClose(this.#rememberBounds())
     })
+  }
+
+  /** The page holds strokes that could not be written yet, for want of disk space for instance, and does not want to go. */
+  #confirmLosingStrokes(): boolean {
+    const response = dialog.showMessageBoxSync(this.browserWindow, {
+      type: 'warning',
+      title: 'Phasemark',
+      message: 'Some strokes are not on disk yet.',
+      detail: 'The journal note in Label says why they wait. Closing now loses these strokes and nothing else.',
+      buttons: ['Keep open', 'Close and lose them'],
+      defaultId: 0,
+      cancelId: 0,
+    })
+    return response === 1
   }
 
   #afterCrash(reason: string, exitCode: number): void {
