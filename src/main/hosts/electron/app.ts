@@ -73,7 +73,7 @@ export async function startApp(paths: readonly string[]): Promise<void> {
   let windowSession: Session | null = null
   let boundsKept = Promise.resolve()
   const openWindow = async (session: Session): Promise<void> => {
-    window = new MainWindow({
+    const opened = new MainWindow({
       session,
       preload,
       boundsFile: path.join(app.getPath('userData'), 'window-bounds.json'),
@@ -84,11 +84,17 @@ export async function startApp(paths: readonly string[]): Promise<void> {
         boundsKept = kept
       },
     })
-    window.browserWindow.on('closed', () => {
+    window = opened
+    opened.browserWindow.on('closed', () => {
       ports.forget()
       window = null
     })
-    await window.load()
+    try {
+      await opened.load()
+    } catch (error) {
+      // Somebody closed the window before its page was there: nothing failed.
+      if (!opened.closing) throw error
+    }
   }
   const showWindow = (): void => {
     // Before Electron is ready the window is on its way anyway.

@@ -31,6 +31,7 @@ export class MainWindow {
   #reloadReason: string | undefined
   #nextReloadReason: string | undefined
   #crashes: number[] = []
+  #closing = false
 
   constructor(options: MainWindowOptions) {
     this.#options = options
@@ -80,6 +81,11 @@ export class MainWindow {
     return this.#reloadReason
   }
 
+  /** Whether somebody has begun to close it. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
   /** Brings the window to the front, for a second start. */
   raise(): void {
     if (this.browserWindow.isMinimized()) this.browserWindow.restore()
@@ -107,6 +113,7 @@ export class MainWindow {
       if (this.#confirmLosingStrokes()) event.preventDefault()
     })
     window.on('close', () => {
+      this.#closing = true
       this.#options.onClose(this.#rememberBounds())
     })
   }
