@@ -27,8 +27,9 @@ export const useMaterialsStore = defineStore('materials', () => {
     () => materials.value.find(({ index }) => index === chosenIndex.value) ?? materials.value.at(0) ?? null,
   )
   const styles = computed<MaterialStyle[]>(() =>
-    all.value.map(({ index, colour, visible, removed }) => ({
+    all.value.map(({ index, name, colour, visible, removed }) => ({
       index,
+      name,
       colour,
       visible: visible && !removed,
     })),
