@@ -13,5 +13,7 @@ export default defineConfig({
     sourcemap: true,
     // Inlined files would be data: addresses, which the content security policy does not allow for scripts and fonts.
     assetsInlineLimit: 0,
+    // Read from the local disk: three.js in one file costs nothing.
+    chunkSizeWarningLimit: 1500,
   },
 })

@@ -124,7 +124,8 @@ export class MainWindow {
       type: 'warning',
       title: 'Phasemark',
       message: 'Some strokes are not on disk yet.',
-      detail: 'The journal note in Label says why they wait. Closing now loses these strokes and nothing else.',
+      detail:
+        'The journal note in Label says why they wait. Closing now loses these strokes and nothing else.',
       buttons: ['Keep open', 'Close and lose them'],
       defaultId: 0,
       cancelId: 0,
