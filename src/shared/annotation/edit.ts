@@ -109,4 +109,3 @@ export const labelEditSchema = z.discriminatedUnion('kind', [
   clearSliceEditSchema,
 ])
 export type LabelEdit = z.infer<typeof labelEditSchema>
-export type LabelEditKind = LabelEdit['kind']

@@ -1,4 +1,3 @@
-/* eslint-disable no-restricted-imports -- modules of the Electron host that do not import electron themselves */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'

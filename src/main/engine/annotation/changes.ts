@@ -183,12 +183,3 @@ function grown(bytes: Uint8Array): Uint8Array {
 function triple([z, y, x]: number[]): [number, number, number] {
   return [z, y, x]
 }
-
-/** Smallest box around both. */
-export function joinBoxes(a: VoxelBox | null, b: VoxelBox | null): VoxelBox | null {
-  if (a === null || b === null) return a ?? b
-  return {
-    start: triple(a.start.map((value, axis) => Math.min(value, b.start[axis]))),
-    stop: triple(a.stop.map((value, axis) => Math.max(value, b.stop[axis]))),
-  }
-}

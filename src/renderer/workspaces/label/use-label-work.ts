@@ -18,7 +18,7 @@ import { useConnectionStore } from '../../stores/connection.ts'
 import { useJournalStore } from '../../stores/journal.ts'
 import { useLabelsStore } from '../../stores/labels.ts'
 import { useMaterialsStore } from '../../stores/materials.ts'
-import { describeError, useNoticesStore } from '../../stores/notices.ts'
+import { useNoticesStore } from '../../stores/notices.ts'
 import { useProjectStore } from '../../stores/project.ts'
 import { initialView, useViewStore } from '../../stores/view.ts'
 import { useLabelSessions, type LabelWork } from './label-sessions.ts'
@@ -235,9 +235,4 @@ export function useLabelWork(): LabelWorkView {
     autoWindow,
     goToSlice,
   }
-}
-
-/** The sentence of an error for a state in the window. */
-export function messageOf(error: unknown): string {
-  return describeError(error).message
 }
