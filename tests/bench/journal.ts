@@ -3,14 +3,14 @@ import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { LabelStore } from '../../src/main/engine/annotation/label-store.ts'
 import type { LabelStoreOptions } from '../../src/main/engine/annotation/label-store.ts'
-import type { LabelEdit } from '../../src/shared/annotation/edit.ts'
-import { createRandom, type Random } from '../../src/shared/random.ts'
+import { createRandom } from '../../src/shared/random.ts'
 import type { Shape3 } from '../../src/shared/volume.ts'
 import { killWhilePainting } from '../support/painting-process.ts'
 import type { BenchmarkOptions } from './benchmark.ts'
 import { timed } from './interleave.ts'
 import type { BenchmarkResult, Measurement } from './report.ts'
-import { median } from './statistics.ts'
+import { median, percentile } from './statistics.ts'
+import { randomStroke } from './strokes.ts'
 
 /** "Undo of any of them is immediate", and what a person does not notice at the start. */
 const undoBar = { relation: '<', limit: 50 } as const
@@ -49,7 +49,7 @@ export async function benchmarkJournal({
   const flushed = await open(path.join(folder, 'flushed'), 'w')
   try {
     for (let i = 0; i < strokes; i++) {
-      const edit = stroke(random, shape)
+      const edit = randomStroke(random, shape, 5)
       applied.push(1000 * (await timed(() => store.apply(randomUUID(), edit))))
       if (i % 20 === 0) {
         const time = await timed(async () => {
@@ -121,32 +121,6 @@ export async function benchmarkJournal({
     skipped: {},
     details: { applied, flushes, undos, kills: found },
   }
-}
-
-/** As people paint: some tens of positions, a few voxels apart, with a brush of 5 to 25 voxels. */
-function stroke(random: Random, [depth, height, width]: Shape3): LabelEdit {
-  const points = new Float32Array(2 * (20 + random.integer(60)))
-  let direction = random.uniform(0, 2 * Math.PI)
-  for (let i = 0; i < points.length; i += 2) {
-    direction += random.uniform(-0.4, 0.4)
-    points[i] = i === 0 ? random.uniform(0, height) : points[i - 2] + 4 * Math.sin(direction)
-    points[i + 1] = i === 0 ? random.uniform(0, width) : points[i - 1] + 4 * Math.cos(direction)
-  }
-  return {
-    kind: 'brush',
-    plane: { axis: 'z', index: random.integer(depth) },
-    points,
-    radius: random.uniform(5, 25),
-    shape: 'round',
-    volumetric: false,
-    material: random.integer(5),
-    greyRange: null,
-  }
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
 }
 
 function growth(values: readonly number[]): number {
