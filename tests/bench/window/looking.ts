@@ -147,7 +147,6 @@ async function measureDelivery(page: Page, files: readonly string[], smoke: bool
   const fromFiles: number[] = []
   const fromMemory: number[] = []
   let bytes = 0
-  await inPage(page, 'connect')
   for (let round = 0; round < rounds; round++) {
     const from = (round * count) % (files.length - count + 1)
     const range = { from, count }

@@ -39,6 +39,11 @@ const script = `(() => {
   const pending = new Map()
   const heard = new WeakSet()
   const answered = ({ data }) => {
+    if (data?.t === 's' && waiting.has(data.i)) {
+      waiting.get(data.i)(data.r)
+      waiting.delete(data.i)
+      return
+    }
     const call = data?.t === 's' ? pending.get(data.i) : undefined
     if (call === undefined) return
     pending.delete(data.i)
@@ -56,7 +61,11 @@ const script = `(() => {
       }
       const { service, method, request } = message.a[0]
       const { axis = null, level = null, quick = false } = request ?? {}
-      if (method === 'open' && service === 'volumes') tap.volumeId = request.volumeId
+      if (method === 'open' && service === 'volumes') {
+        tap.volumeId = request.volumeId
+        // A port of our own would end that of the page, so slices are asked for through this one, under numbers of our own.
+        port = this
+      }
       const call = { name: service + '.' + method, axis, level, quick, started: performance.now(), ended: null, bytes: 0, coverage: 0, answeredLevel: null }
       tap.calls.push(call)
       pending.set(message.i, call)
@@ -124,25 +133,7 @@ const script = `(() => {
   }
   let port = null
   const waiting = new Map()
-  /** A port of our own to the data process, as the page gets its ports; the page does not see it. */
-  tap.connect = async () => {
-    port = await new Promise((resolve) => {
-      const take = (event) => {
-        if (event.data?.phasemark !== 'port' || event.data.process !== 'data') return
-        event.stopImmediatePropagation()
-        removeEventListener('message', take, true)
-        resolve(event.ports[0])
-      }
-      addEventListener('message', take, true)
-      window.phasemark.requestPort('data')
-    })
-    port.onmessage = ({ data }) => {
-      if (data.t !== 's') return
-      waiting.get(data.i)?.(data.r)
-      waiting.delete(data.i)
-    }
-  }
-  let next = 0
+  let next = 1e9
   const ask = (service, method, request) => new Promise((resolve, reject) => {
     const id = ++next
     waiting.set('bench' + id, (answer) => answer.ok ? resolve(answer.result) : reject(new Error(answer.error.message)))
