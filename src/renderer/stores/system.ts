@@ -1,5 +1,6 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
+import { hasTag } from '../../shared/errors.ts'
 import { useApi } from './api.ts'
 import { useConnectionStore } from './connection.ts'
 import { useNoticesStore } from './notices.ts'
@@ -28,6 +29,8 @@ export const useSystemStore = defineStore('system', () => {
     try {
       status.value = await api.data.system.status({})
     } catch (error) {
+      // The process went away while it was asked; the next connection asks again.
+      if (hasTag(error, 'Disconnected')) return
       notices.addError('The state of this computer could not be read', error, { key: 'system' })
     }
   }

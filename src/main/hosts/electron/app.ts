@@ -103,6 +103,9 @@ export async function startApp(paths: readonly string[]): Promise<void> {
     else openWindow(windowSession).catch(failToOpen)
   }
 
+  // Chromium takes WebGL from a page after two deaths of the graphics process, which protects from hostile pages; ours is the
+  // only one, and without WebGL there is no picture.
+  app.disableDomainBlockingFor3DAPIs()
   app.on('web-contents-created', (_event, created) => {
     confine(created)
   })
