@@ -66,12 +66,3 @@ it('benchmark scores in its tiny size (needs soc-niysz-figures in the shared dat
   const { measurements } = await smoke('scores', '--splits', 'soc-top-bottom', '--steps', '1')
   expect(measurements.map(({ what }) => what)).toEqual(['soc-top-bottom, Phasemark'])
 })
-
-it('benchmark window in its tiny size (needs an Electron and a display)', async ({ skip }) => {
-  const { measurements, skipped } = await smoke('window')
-  skip('Electron' in skipped, skipped['Electron'])
-  expect(measurements.map(({ what }) => what)).toEqual(
-    expect.arrayContaining(['start to a usable window', 'slices delivered from cache', 'strokes lost']),
-  )
-  expect(measurements.find(({ what }) => what === 'strokes lost')?.value).toBe(0)
-})
