@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { contentOf, scratchFolder } from '../support/file-tree.ts'
 import { resultOf } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
-import { screenshot, setTheme, windowSizes, type AppUnderTest } from './support/app-under-test.ts'
+import { screenshot, setTheme, waitFor, windowSizes, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
 import { clickAt, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
@@ -35,6 +35,8 @@ describe.each(hosts)('first day in $title', (host) => {
       userFolder,
       roots: [scratch],
       env: { PHASEMARK_PROJECTS: scratch },
+      // One of the tests kills the data process.
+      allowedProblems: [/WebSocket|503|Disconnected|connection/i],
     })
     page = app.page
     page.setDefaultTimeout(15_000)
@@ -113,6 +115,23 @@ describe.each(hosts)('first day in $title', (host) => {
     await largePlane(page).waitFor()
     await save('data')
     expect(await accessibilityProblems()).toEqual([])
+  })
+
+  it('shows the volume again by itself when the data process was killed', async () => {
+    const { data } = await app.processIds()
+    process.kill(data!, 'SIGKILL')
+    await waitFor('another data process', async () => {
+      const now = (await app.processIds()).data
+      return now !== null && now !== data
+    })
+    const plane = largePlane(page)
+    await plane.focus()
+    // A slice that no cache of the window holds: it comes from the new process.
+    for (let step = 0; step < 9; step++) await page.keyboard.press('ArrowDown')
+    await plane.hover({ position: { x: 200, y: 160 } })
+    await expect.poll(() => plane.innerText(), { timeout: 30_000 }).toMatch(/z\s*21[^]*grey\s*\d/)
+    expect(await page.getByText('cannot be shown').count()).toBe(0)
+    for (let step = 0; step < 9; step++) await page.keyboard.press('ArrowUp')
   })
 
   it('paints materials that are counted, and takes strokes back and brings them again', async () => {

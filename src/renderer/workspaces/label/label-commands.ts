@@ -261,20 +261,20 @@ export function labelCommands(work: LabelWorkView, actions: LabelActions): Comma
     jumpCommand(-1, 'Previous labelled slice', 'PageUp', ChevronLeft),
     jumpCommand(1, 'Next labelled slice', 'PageDown', ChevronRight),
     {
-      id: 'label.slice.up',
+      id: 'label.slice.next',
       title: 'Next slice',
       menu: 'Go',
-      keys: ['ArrowUp'],
+      keys: ['ArrowDown'],
       repeats: true,
       run: () => {
         actions.step(1)
       },
     },
     {
-      id: 'label.slice.down',
+      id: 'label.slice.before',
       title: 'Slice before',
       menu: 'Go',
-      keys: ['ArrowDown'],
+      keys: ['ArrowUp'],
       repeats: true,
       run: () => {
         actions.step(-1)
