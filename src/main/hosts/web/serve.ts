@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostContract } from '../../../shared/contract/contract.ts'
+import { engineProcessSchema } from '../../../shared/contract/host.ts'
 import { PhasemarkError } from '../../../shared/errors.ts'
 import { createPathGuard } from '../../engine/settings/path-guard.ts'
 import { serveContract, type Emitter } from '../../../shared/contract/transport/serve-contract.ts'
 import { forkEngineProcess, type ForkedChild } from '../processes/forked-child.ts'
-import { createSupervisor } from '../processes/supervisor.ts'
+import { createSupervisor, type Supervisor } from '../processes/supervisor.ts'
 import { createRpcSockets } from './rpc-sockets.ts'
 import { Sessions } from './sessions.ts'
 import { createWebHostService } from './web-host-service.ts'
@@ -99,6 +100,7 @@ export async function serveWindow(options: ServeOptions): Promise<ServedWindow> 
     },
   })
   supervisor.start()
+  await firstRun(supervisor)
   return {
     port: server.port,
     link: () => `http://127.0.0.1:${server.port}/?token=${sessions.issueToken()}`,
@@ -108,6 +110,27 @@ export async function serveWindow(options: ServeOptions): Promise<ServedWindow> 
       await Promise.all([server.close(), supervisor.close()])
     },
   }
+}
+
+/** A machine that starts a process more slowly than this serves a window that waits for it. */
+const startPatienceMs = 10_000
+
+/** Resolves when both processes run, so that the first window finds them; at the latest after `startPatienceMs`. */
+async function firstRun(supervisor: Supervisor<ForkedChild>): Promise<void> {
+  const detach: (() => void)[] = []
+  let timer: NodeJS.Timeout | undefined
+  const both = engineProcessSchema.options.map(
+    (name) =>
+      new Promise<void>((resolve) => {
+        detach.push(supervisor.attach(name, () => resolve()))
+      }),
+  )
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, startPatienceMs)
+  })
+  await Promise.race([Promise.all(both), patience])
+  clearTimeout(timer)
+  for (const forget of detach) forget()
 }
 
 /** `dist/renderer`, beside what this module was compiled to. */
