@@ -127,7 +127,10 @@ describe.skipIf('reason' in found)(title, () => {
     await app!.close()
     expect(locks()).toEqual([])
     expect(existsSync(path.join(project, 'project.json'))).toBe(true)
-    for (const pid of [pids.main, pids.data!, pids.compute!]) expect(isAlive(pid), `${pid}`).toBe(false)
+    // The system takes a moment to bury them.
+    for (const pid of [pids.main, pids.data!, pids.compute!]) {
+      await waitFor(`the end of process ${pid}`, () => !isAlive(pid), 10_000)
+    }
   })
 
   it('asks before it closes over something that is not written yet, and obeys', async () => {
