@@ -1,4 +1,3 @@
-import { useRouter } from 'vue-router'
 import { useApi } from '../../stores/api.ts'
 import { useDialogsStore } from '../../stores/dialogs.ts'
 import { useNoticesStore } from '../../stores/notices.ts'
@@ -23,7 +22,6 @@ export function useOpening(): {
   const dialogs = useDialogsStore()
   const notices = useNoticesStore()
   const project = useProjectStore()
-  const router = useRouter()
   const choose = useChoosePath()
 
   async function openPath(path: string): Promise<void> {
@@ -33,7 +31,6 @@ export function useOpening(): {
     }
     try {
       await project.open(path)
-      await router.push('/data')
     } catch (error) {
       notices.addError(`${nameOf(path)} was not opened`, error, {
         safe: 'Nothing in it was changed.',
@@ -69,7 +66,6 @@ export function useOpening(): {
   async function openSample(recipe: 'battery' | 'ni-ysz'): Promise<void> {
     try {
       await project.createSample(recipe)
-      await router.push('/data')
     } catch (error) {
       notices.addError('The sample was not made', error)
     }
