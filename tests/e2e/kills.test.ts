@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/file-tree.ts'
 import { findElectron } from './support/electron-runtime.ts'
 import { describeKill, KillTrial } from './support/kill-trial.ts'
+import { showFailures } from './support/show-failures.ts'
 
 /**
  * `kill -9` of any process at a random moment of painting: at most the stroke being drawn is lost, the project opens, nothing is
@@ -26,6 +27,7 @@ describe.skipIf('reason' in found)(title, () => {
     console.log(`kills: seed ${seed}`)
     if ('program' in found) trial = await KillTrial.start(found.program, scratch, seed)
   })
+  showFailures(() => trial?.page ?? null)
   afterAll(async () => {
     await trial?.abandon()
   })

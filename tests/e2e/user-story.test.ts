@@ -7,6 +7,7 @@ import { resultOf } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
 import { screenshot, setTheme, waitFor, windowSizes, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
+import { showFailures } from './support/show-failures.ts'
 import { clickAt, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
 /**
@@ -73,6 +74,7 @@ describe.each(hosts)('first day in $title', (host) => {
     return problems
   }
 
+  showFailures(() => page)
   afterAll(async () => {
     await app.close()
   })
@@ -216,16 +218,8 @@ describe.each(hosts)('first day in $title', (host) => {
     await launch(project)
     const label = page.getByRole('link', { name: 'Label', exact: true })
     await expect.poll(() => label.getAttribute('aria-disabled'), { timeout: 15_000 }).not.toBe('true')
-    // Opening ends in Data; a key pressed just before that is overtaken.
-    await expect
-      .poll(
-        async () => {
-          await page.keyboard.press('Control+2')
-          return await page.getByRole('list', { name: 'Materials' }).isVisible()
-        },
-        { timeout: 30_000, interval: 1000 },
-      )
-      .toBe(true)
+    await page.keyboard.press('Control+2')
+    await page.getByRole('list', { name: 'Materials' }).waitFor()
     await expect.poll(() => labelledVoxels(page, 'Pore')).toBe(counts.pore)
     expect(await labelledVoxels(page, 'Solid')).toBe(counts.solid)
     expect(await strokeCount(page)).toBe(7)

@@ -21,6 +21,11 @@ export interface Api {
   readonly data: ContractClient<typeof dataContract>
   readonly compute: ContractClient<typeof computeContract>
   connection(process: ProcessName): ConnectionState
+  /**
+   * Sets what has to be done on each new connection to the data process before other calls go over it: a process that was
+   * started again has nothing open. It gets a client over that connection, tells failures by itself and never rejects.
+   */
+  beforeDataIsUsed(restore: (data: ContractClient<typeof dataContract>) => Promise<void>): void
   /** Called whenever a connection comes or goes. Returns a function that forgets the listener. */
   onConnection(listener: (process: ProcessName, state: ConnectionState) => void): () => void
   /** Path of a dropped file or folder; `null` where the window cannot know it (a browser). */
@@ -44,6 +49,9 @@ export function createApi(bridge: HostBridge): Api {
     data: createContractClient(dataContract, lines.data),
     compute: createContractClient(computeContract, lines.compute),
     connection: (process) => lines[process].state,
+    beforeDataIsUsed(restore) {
+      lines.data.beforeUse((connection) => restore(createContractClient(dataContract, connection)))
+    },
     onConnection(listener) {
       listeners.add(listener)
       return () => {

@@ -13,6 +13,11 @@ export type ConnectionState = 'connecting' | 'connected'
 /** Calls and subscriptions to one process that outlive its connections. */
 export interface Line extends Caller {
   readonly state: ConnectionState
+  /**
+   * Sets what has to be done on a new connection before other calls go over it. Until that has settled the line reads as
+   * `connecting`. It tells failures by itself and never rejects.
+   */
+  beforeUse(restore: (connection: Caller) => Promise<void>): void
   /** Takes a new connection; the one before it is closed. */
   use(channel: Channel): void
   /** Ends it for good; calls that run or wait reject with `Disconnected`. */
@@ -37,7 +42,10 @@ export function createLine(
 ): Line {
   const subscriptions = new Set<Subscription>()
   const waiting = new Set<(outcome: ContractConnection<Contract> | Error) => void>()
+  /** The newest connection; calls go over it once it is restored. */
+  let newest = null as ContractConnection<Contract> | null
   let connection = null as ContractConnection<Contract> | null
+  let restore: ((connection: Caller) => Promise<void>) | null = null
   let closed = false
 
   function subscribeNow(subscription: Subscription, to: ContractConnection<Contract>): void {
@@ -64,6 +72,20 @@ export function createLine(
     })
   }
 
+  function becomeConnecting(): void {
+    if (connection === null) return
+    connection = null
+    onState('connecting')
+  }
+
+  function putToUse(made: ContractConnection<Contract>): void {
+    // It may have ended meanwhile, or another one may have come.
+    if (newest !== made) return
+    connection = made
+    onState('connected')
+    for (const settle of [...waiting]) settle(made)
+  }
+
   return {
     get state() {
       return connection === null ? 'connecting' : 'connected'
@@ -73,20 +95,22 @@ export function createLine(
         channel.close()
         return
       }
-      const previous = connection
+      const previous = newest
       const made = connectContract(contract, channel, processName)
-      connection = made
+      newest = made
+      if (connection !== null && restore !== null) becomeConnecting()
       previous?.close()
       for (const subscription of subscriptions) subscribeNow(subscription, made)
       made.onClose(() => {
-        if (connection !== made) return
-        connection = null
-        onState('connecting')
+        if (newest !== made) return
+        newest = null
+        becomeConnecting()
       })
-      // It may have ended already, before anybody listened.
-      if (connection !== made) return
-      onState('connected')
-      for (const settle of [...waiting]) settle(made)
+      if (restore === null) putToUse(made)
+      else void restore(made).then(() => putToUse(made))
+    },
+    beforeUse(next) {
+      restore = next
     },
     async call(service, method, request, options) {
       if (options.signal?.aborted) throw cancelled()
@@ -97,7 +121,7 @@ export function createLine(
     subscribe(service, event, handler) {
       const subscription: Subscription = { service, event, handler, unsubscribe: () => undefined }
       subscriptions.add(subscription)
-      if (connection !== null) subscribeNow(subscription, connection)
+      if (newest !== null) subscribeNow(subscription, newest)
       return () => {
         subscriptions.delete(subscription)
         subscription.unsubscribe()
@@ -105,7 +129,7 @@ export function createLine(
     },
     close() {
       closed = true
-      connection?.close()
+      newest?.close()
       for (const settle of [...waiting]) settle(disconnected(processName, 'the window has closed it'))
     },
   }

@@ -7,14 +7,13 @@ import type {
   VolumeEntry,
   VolumeImport,
 } from '../../shared/contract/projects.ts'
+import type { Api } from '../api/api.ts'
 import { useApi } from './api.ts'
-import { useConnectionStore } from './connection.ts'
 import { useNoticesStore } from './notices.ts'
 
 /** The open project as the data process tells it, and which of its volumes is looked at. */
 export const useProjectStore = defineStore('project', () => {
   const api = useApi()
-  const connection = useConnectionStore()
   const notices = useNoticesStore()
   /** Replaced as a whole, never changed in place; parts of it are sent back as they are. */
   const project = shallowRef<ProjectState | null>(null)
@@ -49,20 +48,20 @@ export const useProjectStore = defineStore('project', () => {
 
   /**
    * Asks what is open. A data process that was started again has nothing open: the project that this window had open is then
-   * opened again.
+   * opened again, before anybody else asks for something in it.
    */
-  async function refresh(): Promise<void> {
+  async function refresh({ projects }: Pick<Api['data'], 'projects'> = api.data): Promise<void> {
     const had = project.value?.path ?? null
     try {
-      const current = await api.data.projects.current({})
-      take(current ?? (had === null ? null : await api.data.projects.open({ path: had })))
+      const current = await projects.current({})
+      take(current ?? (had === null ? null : await projects.open({ path: had })))
     } catch (error) {
       // Gone again meanwhile: the next connection asks again.
       if (hasTag(error, 'Disconnected')) return
       notices.addError('The project could not be opened again', error, {
         key: 'project',
         safe: 'Everything that was confirmed is on disk.',
-        actions: [{ label: 'Try again', run: refresh }],
+        actions: [{ label: 'Try again', run: () => refresh() }],
       })
     }
   }
@@ -144,9 +143,8 @@ export const useProjectStore = defineStore('project', () => {
 
   function start(): void {
     api.data.projects.on('changed', take)
-    connection.onConnected((process) => {
-      if (process === 'data') void refresh()
-    })
+    api.beforeDataIsUsed(refresh)
+    if (api.connection('data') === 'connected') void refresh()
   }
 
   return {

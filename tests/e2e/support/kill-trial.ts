@@ -104,6 +104,11 @@ export class KillTrial {
     return trial
   }
 
+  /** The window as it is now; another one after the main process or the page was killed. */
+  get page(): Page {
+    return this.#page
+  }
+
   get #project(): string {
     return path.join(this.#folder, 'killed.phasemark')
   }

@@ -113,6 +113,33 @@ describe('the api of the window', () => {
     expect(states).toEqual(['data connected', 'data connecting', 'data connected'])
   })
 
+  it('lets nobody use a new process before it is restored', async () => {
+    const restoring: string[] = []
+    let finish = (): void => undefined
+    api.beforeDataIsUsed(async (data) => {
+      restoring.push(JSON.stringify(await data.settings.read({})))
+      await new Promise<void>((resolve) => (finish = resolve))
+    })
+    const jobs = api.data.jobs.list({})
+    const first = startProcess(onData)
+    await vi.waitFor(() => expect(restoring).toEqual(['{"theme":"dark"}']))
+    expect([api.connection('data'), first.calls, states]).toEqual(['connecting', ['read'], []])
+    finish()
+    expect(await jobs).toEqual([])
+    // One that ends while it is restored is never announced.
+    first.kill()
+    await vi.waitFor(() => expect(api.connection('data')).toBe('connecting'))
+    const second = startProcess(onData)
+    await vi.waitFor(() => expect(restoring).toHaveLength(2))
+    second.kill()
+    finish()
+    startProcess(onData)
+    await vi.waitFor(() => expect(restoring).toHaveLength(3))
+    finish()
+    await vi.waitFor(() => expect(api.connection('data')).toBe('connected'))
+    expect(states).toEqual(['data connected', 'data connecting', 'data connected'])
+  })
+
   it('gives up waiting after twenty seconds', async () => {
     vi.useFakeTimers()
     const read = expect(api.data.settings.read({})).rejects.toMatchObject({ _tag: 'Disconnected' })

@@ -33,6 +33,7 @@ export function createFakeApi(services: FakeServices): FakeApi {
   const handlers = new Map<string, Set<(payload: unknown) => void>>()
   const connected: Record<ProcessName, boolean> = { host: true, data: true, compute: true }
   const listeners = new Set<Parameters<Api['onConnection']>[0]>()
+  let restore: Parameters<Api['beforeDataIsUsed']>[0] | null = null
 
   function clientOf<Services extends Contract>(process: ProcessName, contract: Services) {
     return createContractClient(contract, {
@@ -71,6 +72,9 @@ export function createFakeApi(services: FakeServices): FakeApi {
     data: clientOf('data', dataContract),
     compute: clientOf('compute', computeContract),
     connection: (process) => (connected[process] ? 'connected' : 'connecting'),
+    beforeDataIsUsed(next) {
+      restore = next
+    },
     onConnection(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -86,8 +90,12 @@ export function createFakeApi(services: FakeServices): FakeApi {
       for (const handler of [...(handlers.get(`${process}.${service}.${event}`) ?? [])]) handler(payload)
     },
     setConnected(process, isConnected) {
-      connected[process] = isConnected
-      for (const listener of [...listeners]) listener(process, isConnected ? 'connected' : 'connecting')
+      const set = (): void => {
+        connected[process] = isConnected
+        for (const listener of [...listeners]) listener(process, isConnected ? 'connected' : 'connecting')
+      }
+      if (isConnected && process === 'data' && restore !== null) void restore(api.data).then(set)
+      else set()
     },
   }
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { projectStateSchema } from '../../../src/shared/contract/projects.ts'
 import { mountSmallDisk } from '../../support/small-disk.ts'
@@ -169,6 +170,30 @@ describe('two openers', () => {
     // The second did not take away what belongs to the first.
     expect(existsSync(path.join(place, '.phasemark-lock'))).toBe(true)
     await first.implementation.addMaterial({ name: 'Ni' }, context)
+  })
+
+  test('the second gets it for writing when it asks again after the first has closed', async () => {
+    const folder = fresh()
+    const place = path.join(folder, 'shared.phasemark')
+    const first = await start(folder)
+    await first.implementation.create({ path: place, name: 'shared' }, context)
+    const second = await start(folder)
+    expect((await second.implementation.open({ path: place }, context)).readOnly).not.toBeNull()
+    await first.implementation.close({}, context)
+    expect((await second.implementation.open({ path: place }, context)).readOnly).toBeNull()
+    await second.implementation.addMaterial({ name: 'Ni' }, context)
+  })
+
+  test('the second waits for a first that is just closing', async () => {
+    const folder = fresh()
+    const place = path.join(folder, 'shared.phasemark')
+    const first = await start(folder)
+    await first.implementation.create({ path: place, name: 'shared' }, context)
+    const second = await start(folder)
+    const opening = second.implementation.open({ path: place }, context)
+    await delay(300)
+    await first.implementation.close({}, context)
+    expect((await opening).readOnly).toBeNull()
   })
 })
 

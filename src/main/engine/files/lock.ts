@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { PhasemarkError } from '../../../shared/errors.ts'
+import { hasTag, PhasemarkError } from '../../../shared/errors.ts'
 import { systemErrorCode } from './system-error.ts'
 import { writeError } from './write-error.ts'
 
@@ -12,6 +13,9 @@ const lockName = '.phasemark-lock'
 
 /** How often the owner shows that it lives. */
 const heartbeatMs = 10_000
+
+/** How often a waiting process looks whether the owner is gone. */
+const retryMs = 50
 
 /**
  * A lock of another computer without a sign of life for this long is taken over. Long, because training blocks its
@@ -43,9 +47,13 @@ export interface FolderLock {
  * process is gone, or that another computer has not refreshed for 15 minutes, is taken over.
  *
  * @param options.purpose what the owner does, for the message that others get: `training`
+ * @param options.patienceMs how long to wait for an owner that may be just ending; default: not at all
  * Throws `Locked`, `NotWritable`, `NoSpace`.
  */
-export async function acquireLock(folder: string, options: { purpose: string }): Promise<FolderLock> {
+export async function acquireLock(
+  folder: string,
+  options: { purpose: string; patienceMs?: number },
+): Promise<FolderLock> {
   const file = path.join(folder, lockName)
   const content: LockContent = {
     host: os.hostname(),
@@ -55,7 +63,7 @@ export async function acquireLock(folder: string, options: { purpose: string }):
     since: new Date().toISOString(),
     token: randomUUID(),
   }
-  if (!(await createLockFile(file, content))) await takeOver(folder, file, content)
+  await createOrTakeOver(folder, file, content, performance.now() + (options.patienceMs ?? 0))
   const heartbeat = setInterval(() => {
     const now = new Date()
     // A missed beat is made up for by the next; a lock file that was removed by hand is noticed at release.
@@ -71,6 +79,25 @@ export async function acquireLock(folder: string, options: { purpose: string }):
       const held = await readLock(file)
       if (held !== 'missing' && held.content?.token === content.token) await rm(file, { force: true })
     },
+  }
+}
+
+/** @param until moment of `performance.now()` up to which an owner is waited for */
+async function createOrTakeOver(
+  folder: string,
+  file: string,
+  content: LockContent,
+  until: number,
+): Promise<void> {
+  for (;;) {
+    if (await createLockFile(file, content)) return
+    try {
+      await takeOver(folder, file, content)
+      return
+    } catch (error) {
+      if (!hasTag(error, 'Locked') || performance.now() >= until) throw error
+    }
+    await delay(retryMs)
   }
 }
 

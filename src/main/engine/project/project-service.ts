@@ -145,7 +145,9 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     open: ({ path: place }) =>
       inTurn(async () => {
         const folder = await guard.check(projectFolderOf(place))
-        if (open !== null && (await isSamePlace(open.session.folder, folder))) return await describe(open)
+        // One that is open for looking only is opened anew: it may be free by now.
+        if (open?.session.readOnly === null && (await isSamePlace(open.session.folder, folder)))
+          return await describe(open)
         return await replaceWith(await ProjectSession.open(folder))
       }),
     current: () => inTurn(async () => (open === null ? null : await describe(open))),

@@ -268,11 +268,14 @@ interface Access {
   uncleanEnd: UncleanEnd | null
 }
 
+/** The app that had the project open may just be ending: it crashed and was started again, or its window was closed. */
+const patienceMs = 3000
+
 async function requestAccess(folder: string): Promise<Access> {
   const looking = { lock: null, uncleanEnd: null }
   let lock: FolderLock | null = null
   try {
-    lock = await acquireLock(folder, { purpose: 'Phasemark project' })
+    lock = await acquireLock(folder, { purpose: 'Phasemark project', patienceMs })
     const uncleanEnd = await readOpenMarker(folder)
     const marker = { pid: process.pid, openedAt: new Date().toISOString() }
     await writeFileAtomic(path.join(folder, openMarkerName), `${JSON.stringify(marker)}\n`)

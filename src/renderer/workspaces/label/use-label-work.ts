@@ -58,8 +58,6 @@ export function useLabelWork(): LabelWorkView {
   const histogram = shallowRef<GreyHistogram | null>(null)
   const sourceProblem = shallowRef<unknown>(null)
   const opened = ref(0)
-  /** The data process was away and the volume is not open in the new one yet. */
-  let wasLost = false
 
   const viewed = computed<ViewedVolume | null>(() => {
     if (volume.value === null) return null
@@ -142,8 +140,7 @@ export function useLabelWork(): LabelWorkView {
       await api.data.volumes.open({ volumeId: entry.id })
       work.value.source().pyramidChanged()
     } catch (error) {
-      if (hasTag(error, 'Disconnected')) wasLost = true
-      else sourceProblem.value = error
+      if (!hasTag(error, 'Disconnected')) sourceProblem.value = error
     }
   }
 
@@ -203,19 +200,11 @@ export function useLabelWork(): LabelWorkView {
     () => [labels.tools, materials.active?.index],
     () => tools.value?.lookChanged(),
   )
-  // Labels mend themselves when the line is back; the volume has to be opened in the new process once the project is.
+  // Labels mend themselves when the line is back; the volume has to be opened in the new process, which has the project open.
   watch(
     () => connection.connected.data,
     (isConnected) => {
-      if (!isConnected) wasLost = true
-    },
-  )
-  watch(
-    () => project.project,
-    () => {
-      if (!wasLost || !connection.connected.data || volume.value === null) return
-      wasLost = false
-      void openAgain(volume.value)
+      if (isConnected && volume.value !== null) void openAgain(volume.value)
     },
   )
   onScopeDispose(() => {
