@@ -7,6 +7,7 @@ import { writeTomogram } from '../support/sample-tomogram.ts'
 import { environmentOf, screenshot, waitFor } from './support/app-under-test.ts'
 import { ensureDisplay } from './support/display.ts'
 import { findElectron, repository } from './support/electron-runtime.ts'
+import { showFailures } from './support/show-failures.ts'
 import { electronSwitches, launchElectron } from './support/launch-electron.ts'
 import type { ElectronUnderTest } from './support/launch-electron.ts'
 import { callFromWindow } from './support/window-calls.ts'
@@ -36,6 +37,7 @@ describe.skipIf('reason' in found)(title, () => {
     startedAt = performance.now()
     app = await launchElectron(program, { userFolder, allowedProblems: broken })
   })
+  showFailures(() => app?.page ?? null)
   afterEach(async () => {
     await app?.close()
     app = null

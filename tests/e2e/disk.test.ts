@@ -7,6 +7,7 @@ import { writeTomogram } from '../support/sample-tomogram.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import { waitFor, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
+import { showFailures } from './support/show-failures.ts'
 import { labelledVoxels, largePlane, stroke, strokeCount, type Point } from './support/painting.ts'
 
 /**
@@ -14,7 +15,7 @@ import { labelledVoxels, largePlane, stroke, strokeCount, type Point } from './s
  * tests of a host build on each other.
  */
 
-const hosts = (await testHosts()).filter(({ kind }) => kind === 'electron')
+const hosts = await testHosts()
 /** For a machine that does much else. */
 const patienceMs = 30_000
 /** A stroke that cannot be written is said to be so within this time, drawing it included. */
@@ -73,6 +74,7 @@ describe.each(hosts)('a project on a small disk in $title', (host) => {
   }
   const alert = () => page.getByRole('region', { name: 'History' }).getByRole('alert')
 
+  showFailures(() => (app === null ? null : page))
   afterAll(async () => {
     disk.setReadOnly(false)
     await close()

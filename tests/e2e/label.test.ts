@@ -6,6 +6,7 @@ import { scratchFolder } from '../support/file-tree.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
 import type { AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
+import { showFailures } from './support/show-failures.ts'
 import { labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
 /**
@@ -39,6 +40,7 @@ describe.each(hosts)('Label in $title', (host) => {
     ])
   }
 
+  showFailures(() => page)
   afterAll(async () => {
     await app.close()
   })
