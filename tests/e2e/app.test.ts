@@ -37,11 +37,12 @@ describe.skipIf('reason' in found)(title, () => {
     startedAt = performance.now()
     app = await launchElectron(program, { userFolder, allowedProblems: broken })
   })
-  showFailures(() => app?.page ?? null)
   afterEach(async () => {
     await app?.close()
     app = null
   })
+  // After the one above: Vitest calls them in reverse.
+  showFailures(() => app?.page ?? null)
 
   const page = () => app!.page
   const call = async (wanted: WindowCall): Promise<Answer> => await callFromWindow(page(), wanted)
