@@ -3,6 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { LabelVoxels } from '../../../src/main/engine/annotation/label-voxels.ts'
 import { openLabelStoreForReading } from '../../../src/main/engine/annotation/label-store.ts'
+import { prepareSlice } from '../../../src/main/engine/annotation/stored-slice.ts'
 import { brushTip, strokeSpans } from '../../../src/shared/annotation/brush-raster.ts'
 import type { LabelEdit } from '../../../src/shared/annotation/edit.ts'
 import type { LabelChange } from '../../../src/shared/contract/labels.ts'
@@ -213,13 +214,13 @@ describe('labels in memory', () => {
     const random = (z: number) =>
       Uint8Array.from({ length: 150 * 150 }, (_, i) => (i * [1, 2, 3, 4, 6, 7][z] * 7919) % 5)
     for (let z = 0; z < 5; z++) {
-      labels.replaceSlice(z, await labels.prepareSlice(random(z)))
+      labels.replaceSlice(z, await prepareSlice(random(z), [150, 150]))
       labels.trim()
     }
     const total = labels.labelledVoxels
     labels.begin()
-    labels.replaceSlice(1, await labels.prepareSlice(new Uint8Array(150 * 150)))
-    labels.replaceSlice(5, await labels.prepareSlice(random(5)))
+    labels.replaceSlice(1, await prepareSlice(new Uint8Array(150 * 150), [150, 150]))
+    labels.replaceSlice(5, await prepareSlice(random(5), [150, 150]))
     expect(labels.labelledSlices).toEqual([0, 2, 3, 4, 5])
     labels.rollback()
     expect(labels.labelledSlices).toEqual([0, 1, 2, 3, 4])

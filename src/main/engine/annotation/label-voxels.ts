@@ -8,10 +8,11 @@ import {
   encodeTiles,
   inflateTiles,
   inflateTilesLater,
+  readTileRow,
   type StoredSlice,
   type Tile,
 } from './stored-slice.ts'
-import { packTile, tileEdge, tileVoxels, unpackRow, unpackTile } from './tile.ts'
+import { packTile, tileEdge, tileVoxels, unpackTile } from './tile.ts'
 
 export interface MemoryLimits {
   /** Packed tiles of slices in use; above it, slices that were not used for long are deflated. */
@@ -316,26 +317,6 @@ export class LabelVoxels {
     )
   }
 
-  /** A slice that is ready to take the place of another: packed, counted and deflated. */
-  async prepareSlice(labels: Uint8Array): Promise<StoredSlice> {
-    const [, height, width] = this.shape
-    const slice = emptySlice()
-    const tiles: [number, Uint8Array][] = []
-    const plain = new Uint8Array(tileVoxels)
-    for (let top = 0, index = 0; top < height; top += tileEdge)
-      for (let left = 0; left < width; left += tileEdge, index++) {
-        plain.fill(0)
-        const columns = Math.min(tileEdge, width - left)
-        for (let y = top; y < Math.min(height, top + tileEdge); y++)
-          plain.set(labels.subarray(y * width + left, y * width + left + columns), (y - top) * tileEdge)
-        const packed = packTile(plain)
-        if (packed !== null) tiles.push([index, packed])
-      }
-    for (const label of labels) slice.counts[label]++
-    slice.counts[0] = 0
-    return { ...slice, tiles: null, blob: await deflateTilesLater(encodeTiles(tiles)) }
-  }
-
   /** Puts a slice in the place of the one at `z`; the old one comes back with {@link rollback}. */
   replaceSlice(z: number, slice: StoredSlice): void {
     const old = this.#slices.get(z)
@@ -514,16 +495,4 @@ export class LabelVoxels {
     this.#last = { z, index, slice, tile: plain }
     return plain
   }
-}
-
-function readTileRow(
-  tile: Tile,
-  row: number,
-  from: number,
-  to: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (tile.plain !== null) target.set(tile.plain.subarray(row * tileEdge + from, row * tileEdge + to), offset)
-  else if (tile.packed !== null) unpackRow(tile.packed, row, from, to, target, offset)
 }

@@ -3,7 +3,7 @@ import { ChangeEncoder, type ChangeSet } from './changes.ts'
 import { encodeSlice, wholeSlice } from './slice-changes.ts'
 import type { LabelSlice, ReplaceSlicesOptions } from './interfaces.ts'
 import type { LabelVoxels } from './label-voxels.ts'
-import type { StoredSlice } from './stored-slice.ts'
+import { prepareSlice, type StoredSlice } from './stored-slice.ts'
 
 export interface StagedSlices {
   /** What the changed slices become. */
@@ -49,7 +49,7 @@ export async function stageSlices(
       if (after[i] !== before[i]) painted.add(after[i])
       return after[i]
     })
-    if (encoder.voxels > changedBefore) staged.set(z, await voxels.prepareSlice(after))
+    if (encoder.voxels > changedBefore) staged.set(z, await prepareSlice(after, [voxels.shape[1], voxels.shape[2]]))
     await encoder.flush()
   }
   throwIfCancelled(options.signal)

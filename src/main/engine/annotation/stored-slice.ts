@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib'
-import { isPackedTile, largestPacked } from './tile.ts'
+import { isPackedTile, largestPacked, packTile, tileEdge, tileVoxels, unpackRow } from './tile.ts'
 
 /** A tile in memory: packed, plain, or both. `stale` says that the packed form is older than the plain one. */
 export interface Tile {
@@ -24,6 +24,46 @@ export interface StoredSlice {
 
 export function emptySlice(): StoredSlice {
   return { tiles: new Map(), blob: null, counts: new Uint32Array(256), warmBytes: 0 }
+}
+
+/**
+ * A slice that is ready to take the place of another: packed, counted and deflated.
+ *
+ * @param labels the whole slice, C order
+ * @param extents [rows, columns]
+ */
+export async function prepareSlice(
+  labels: Uint8Array,
+  [height, width]: readonly [number, number],
+): Promise<StoredSlice> {
+  const slice = emptySlice()
+  const tiles: [number, Uint8Array][] = []
+  const plain = new Uint8Array(tileVoxels)
+  for (let top = 0, index = 0; top < height; top += tileEdge)
+    for (let left = 0; left < width; left += tileEdge, index++) {
+      plain.fill(0)
+      const columns = Math.min(tileEdge, width - left)
+      for (let y = top; y < Math.min(height, top + tileEdge); y++)
+        plain.set(labels.subarray(y * width + left, y * width + left + columns), (y - top) * tileEdge)
+      const packed = packTile(plain)
+      if (packed !== null) tiles.push([index, packed])
+    }
+  for (const label of labels) slice.counts[label]++
+  slice.counts[0] = 0
+  return { ...slice, tiles: null, blob: await deflateTilesLater(encodeTiles(tiles)) }
+}
+
+/** Writes columns [from, to) of a row of the tile to `target` at `offset`. */
+export function readTileRow(
+  tile: Tile,
+  row: number,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  offset: number,
+): void {
+  if (tile.plain !== null) target.set(tile.plain.subarray(row * tileEdge + from, row * tileEdge + to), offset)
+  else if (tile.packed !== null) unpackRow(tile.packed, row, from, to, target, offset)
 }
 
 /** Blobs are for speed first: what they hold are runs already. */
