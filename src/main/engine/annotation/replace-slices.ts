@@ -49,7 +49,8 @@ export async function stageSlices(
       if (after[i] !== before[i]) painted.add(after[i])
       return after[i]
     })
-    if (encoder.voxels > changedBefore) staged.set(z, await prepareSlice(after, [voxels.shape[1], voxels.shape[2]]))
+    if (encoder.voxels > changedBefore)
+      staged.set(z, await prepareSlice(after, [voxels.shape[1], voxels.shape[2]]))
     await encoder.flush()
   }
   throwIfCancelled(options.signal)
