@@ -1,12 +1,12 @@
 import path from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright'
 import { afterAll, describe, expect, it } from 'vitest'
 import { contentOf, scratchFolder } from '../support/file-tree.ts'
 import { resultOf } from '../support/run-cli.ts'
 import { writeTomogram } from '../support/sample-tomogram.ts'
-import { screenshot, setTheme, waitFor, windowSizes, type AppUnderTest } from './support/app-under-test.ts'
+import { waitFor, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
+import { accessibilityProblems, saveLooks } from './support/looks.ts'
 import { showFailures } from './support/show-failures.ts'
 import { clickAt, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
@@ -44,35 +44,7 @@ describe.each(hosts)('first day in $title', (host) => {
     // Colours are measured and pictures taken at once, not in the middle of a change.
     await page.emulateMedia({ reducedMotion: 'reduce' })
   }
-  const save = async (name: string): Promise<void> => {
-    for (const theme of ['dark', 'light'] as const) {
-      await setTheme(page, theme)
-      for (const size of ['small', 'usual'] as const) {
-        await app.resize(windowSizes[size])
-        await screenshot(page, `${host.kind}-${name}-${theme}-${size}`)
-      }
-    }
-    await setTheme(page, 'dark')
-  }
-  /** Violations of WCAG 2.2 A and AA, in both themes, as sentences. */
-  const accessibilityProblems = async (): Promise<string[]> => {
-    const problems: string[] = []
-    for (const theme of ['dark', 'light'] as const) {
-      await setTheme(page, theme)
-      const { violations } = await new AxeBuilder({ page })
-        // The page of Electron cannot open the second page in which axe would finish.
-        .setLegacyMode(true)
-        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-        .analyze()
-      problems.push(
-        ...violations.flatMap(({ id, nodes }) =>
-          nodes.map(({ html }) => `${theme} ${id}: ${html.slice(0, 200)}`),
-        ),
-      )
-    }
-    await setTheme(page, 'dark')
-    return problems
-  }
+  const save = (name: string): Promise<void> => saveLooks(app, name)
 
   showFailures(() => page)
   afterAll(async () => {
@@ -83,7 +55,7 @@ describe.each(hosts)('first day in $title', (host) => {
     await launch()
     await page.getByRole('button', { name: 'Open a folder' }).waitFor()
     await save('start')
-    expect(await accessibilityProblems()).toEqual([])
+    expect(await accessibilityProblems(page)).toEqual([])
     await app.close()
   })
 
@@ -98,7 +70,7 @@ describe.each(hosts)('first day in $title', (host) => {
       await dialog.getByRole('textbox', { name: `Voxel size ${axis}` }).fill(axis === 'z' ? '0.2' : '0.1')
     }
     await save('import')
-    expect(await accessibilityProblems()).toEqual([])
+    expect(await accessibilityProblems(page)).toEqual([])
     // Physical size: 24 × 0.2, 200 × 0.1, 240 × 0.1 µm.
     await expect
       .poll(async () => (await dialog.innerText()).replace(/\s+/g, ' '))
@@ -116,7 +88,7 @@ describe.each(hosts)('first day in $title', (host) => {
     expect(text).toMatch(/0\.200 × 0\.100 × 0\.100 µm/)
     await largePlane(page).waitFor()
     await save('data')
-    expect(await accessibilityProblems()).toEqual([])
+    expect(await accessibilityProblems(page)).toEqual([])
   })
 
   it('shows the volume again by itself when the data process was killed', async () => {
@@ -166,7 +138,7 @@ describe.each(hosts)('first day in $title', (host) => {
     await page.keyboard.press('Shift+Z')
     await expect.poll(() => labelledVoxels(page, 'Solid')).toBe(painted)
     await save('label')
-    expect(await accessibilityProblems()).toEqual([])
+    expect(await accessibilityProblems(page)).toEqual([])
   })
 
   it('fills a polygon and connected grey values, and erases', async () => {

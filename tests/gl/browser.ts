@@ -88,12 +88,7 @@ export async function openViewerPage(
   try {
     browser = await chromium.launch({
       executablePath,
-      args: [
-        '--use-gl=angle',
-        '--use-angle=swiftshader',
-        '--enable-unsafe-swiftshader',
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      ],
+      args: ['--enable-unsafe-swiftshader', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
     })
     const page = await browser.newPage({
       // Software rendering pays for every pixel.

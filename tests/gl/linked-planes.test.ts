@@ -207,18 +207,17 @@ describe.skipIf(chromium === null)('linked planes with a real pointer (needs Chr
     const { page } = browser
     await open({ shape: [60, 300, 400], brush: 8 })
     await page.mouse.click(300, 300)
-    const canvas = page.locator('canvas').first()
     await page.mouse.move(20, 20)
     await frame()
-    const shown = await canvas.screenshot()
+    // Around the dab; the edge of the plane has the smoothed corners of the page on it.
+    const look = (): Promise<Buffer> => page.screenshot({ clip: { x: 250, y: 250, width: 100, height: 100 } })
+    const shown = await look()
+    // In software, the page may be put together a frame or two after the canvas was drawn.
+    const looksAsShown = async (): Promise<boolean> => (await look()).equals(shown)
     await page.keyboard.down('o')
-    await frame()
-    const held = await canvas.screenshot()
+    await expect.poll(looksAsShown).toBe(false)
     await page.keyboard.up('o')
-    await frame()
-    const again = await canvas.screenshot()
-    expect(held.equals(shown)).toBe(false)
-    expect(again.equals(shown)).toBe(true)
+    await expect.poll(looksAsShown).toBe(true)
   })
 
   it('changes the brush with Alt + wheel and never scrolls the page', async () => {
@@ -233,6 +232,8 @@ describe.skipIf(chromium === null)('linked planes with a real pointer (needs Chr
   })
 
   it('has no complaints in the console', () => {
-    expect(browser.problems.filter((problem) => !problem.includes('404'))).toEqual([])
+    // Without a graphics card the browser itself reads every canvas back, and says so.
+    const ours = browser.problems.filter((problem) => !/404|GPU stall due to ReadPixels/.test(problem))
+    expect(ours).toEqual([])
   })
 })

@@ -242,6 +242,58 @@ describe.skipIf(chromium === null)('plane view on WebGL 2 (needs Chromium)', () 
       })
     })
 
+    it.each([
+      ['enlarged', 3.3, 1, 'fill-and-outline'],
+      ['reduced', 0.37, 1, 'fill-and-outline'],
+      ['with two screen pixels per CSS pixel', 1.4, 2, 'outline'],
+    ] as const)(
+      'draws anew no more than what changed, and nothing less: %s',
+      async (_, zoom, devicePixelRatio, style) => {
+        const found = await browser.page.evaluate(
+          (request) => {
+            const view = window.viewerPage.openView(request)
+            window.viewerPage.view = view
+            view.pixels()
+            const draws: { differing: number; drawn: number; all: number }[] = []
+            let seed = 1
+            const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below
+            for (let turn = 0; turn < 40; turn++) {
+              const [top, left] = [random(55), random(55)]
+              const before = view.counters().drawnPixels
+              for (let part = 0; part <= turn % 3; part++)
+                view.paint(
+                  { top: top + part, left, bottom: top + part + 1 + random(5), right: left + 1 + random(5) },
+                  random(4),
+                )
+              const shown = view.pixelsAsTheyAre()
+              const drawn = view.counters().drawnPixels - before
+              const whole = view.pixels()
+              const differing = whole.filter((value, at) => value !== shown[at]).length
+              draws.push({ differing, drawn, all: whole.length / 4 })
+            }
+            return draws
+          },
+          {
+            rows: 60,
+            columns: 60,
+            dtype: 'uint8' as const,
+            values: { rowStep: 7, columnStep: 13, modulo: 251 },
+            canvas: { width: 120, height: 90, devicePixelRatio },
+            camera: { zoom, row: 30, column: 30 },
+            display: { overlay: { visible: true, opacity: 0.6, style } },
+            materials: [
+              { index: 1, colour: orange, visible: true },
+              { index: 2, colour: '#56b4e9', visible: true },
+              { index: 3, colour: '#009e73', visible: false },
+            ],
+          },
+        )
+        expect(found.filter(({ differing }) => differing > 0)).toEqual([])
+        for (const { drawn, all } of found) expect(drawn).toBeLessThan(all / 2)
+        expect(found.some(({ drawn }) => drawn > 0)).toBe(true)
+      },
+    )
+
     it('uploads no more for a diagonal stroke than its pieces', async () => {
       const uploaded = await browser.page.evaluate(
         (request) => {
@@ -399,7 +451,10 @@ describe.skipIf(chromium === null)('plane view on WebGL 2 (needs Chromium)', () 
   })
 
   it('frees everything when it is closed', async () => {
-    await open(atOneToOne(16, 16, 'uint16', new Array<number>(256).fill(1)))
+    await open({
+      ...atOneToOne(16, 16, 'uint16', new Array<number>(256).fill(1)),
+      labels: [{ rectangle: { top: 2, left: 2, bottom: 9, right: 9 }, material: 2 }],
+    })
     await pixels()
     const { open: held, closed } = await browser.page.evaluate(() => {
       const view = window.viewerPage.view!

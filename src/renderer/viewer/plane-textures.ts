@@ -34,6 +34,7 @@ export class PlaneTextures {
   private grey: TiledTexture
   private labels: TiledTexture
   private labelElements: Uint8Array | null = null
+  private labelled = false
   private offset = 0
 
   constructor(renderer: WebGLRenderer) {
@@ -53,7 +54,6 @@ export class PlaneTextures {
       uHasGrey: { value: false },
       uLabels: { value: this.labels.texture },
       uLabelTiles: { value: new Vector3(1, 1, 1) },
-      uHasLabels: { value: false },
       uColourMap: { value: this.colourMap },
       uPalette: { value: this.palette },
     }
@@ -97,7 +97,7 @@ export class PlaneTextures {
   /** Uploads a label plane of the geometry's extents; returns the bytes. */
   setLabels(labels: Uint8Array | null, geometry: { rows: number; columns: number } | null): number {
     this.labelElements = geometry === null ? null : labels
-    this.uniforms.uHasLabels.value = labels !== null
+    this.labelled = labels !== null && !isBlank(labels)
     if (labels === null || geometry === null) return 0
     const layout = this.layoutFor(geometry.rows, geometry.columns)
     this.labels = this.reuse(this.labels, layout, labelFormat)
@@ -108,7 +108,14 @@ export class PlaneTextures {
 
   /** Uploads a rectangle of the labels again; returns the bytes. */
   uploadLabels(rectangle: Rectangle): number {
-    return this.labelElements === null ? 0 : this.labels.upload(this.labelElements, rectangle)
+    if (this.labelElements === null) return 0
+    this.labelled = true
+    return this.labels.upload(this.labelElements, rectangle)
+  }
+
+  /** Whether there may be labels to draw. */
+  get hasLabels(): boolean {
+    return this.labelled
   }
 
   dispose(): void {
@@ -162,4 +169,16 @@ function fillTable(texture: DataTexture, table: Uint8Array): void {
   const { data } = texture.image as { data: Uint8Array }
   data.set(table)
   texture.needsUpdate = true
+}
+
+/** Whether nothing is labelled. Looks at eight labels at once: planes have millions. */
+function isBlank(labels: Uint8Array): boolean {
+  const start = Math.ceil(labels.byteOffset / 8) * 8
+  const words = Math.max(0, Math.floor((labels.byteOffset + labels.length - start) / 8))
+  const before = Math.min(start - labels.byteOffset, labels.length)
+  return (
+    labels.subarray(0, before).every((label) => label === 0) &&
+    labels.subarray(before + 8 * words).every((label) => label === 0) &&
+    new Float64Array(labels.buffer, words === 0 ? 0 : start, words).every((word) => Object.is(word, 0))
+  )
 }

@@ -26,6 +26,8 @@ import { addRectangle } from './tiling.ts'
 export interface PlaneViewCounters {
   /** Draws submitted. */
   draws: number
+  /** Screen pixels that they covered. */
+  drawnPixels: number
   /** Bytes of labels uploaded by `updateLabels`. */
   uploadedBytes: number
   /** The last rectangle that `updateLabels` uploaded. */
@@ -33,6 +35,9 @@ export interface PlaneViewCounters {
   /** Bytes of whole planes uploaded (grey and labels). */
   planeBytes: number
 }
+
+/** With more changed parts than these, one draw of everything is less work. */
+const mostParts = 16
 
 /** Colour around the data: `--vp-void` of the design, #0C0C0C. */
 const voidColour = new Vector3(12 / 255, 12 / 255, 12 / 255)
@@ -44,6 +49,7 @@ const voidColour = new Vector3(12 / 255, 12 / 255, 12 / 255)
 export class PlaneView {
   readonly counters: PlaneViewCounters = {
     draws: 0,
+    drawnPixels: 0,
     uploadedBytes: 0,
     lastUploadRectangle: null,
     planeBytes: 0,
@@ -56,7 +62,7 @@ export class PlaneView {
   private readonly camera = new Camera()
   private readonly triangle = new BufferGeometry()
   private readonly mesh: Mesh<BufferGeometry, RawShaderMaterial>
-  private readonly materials = new Map<GreySampler, RawShaderMaterial>()
+  private readonly materials = new Map<string, RawShaderMaterial>()
   private readonly uniforms
 
   private geometry: PlaneGeometry | null = null
@@ -73,11 +79,14 @@ export class PlaneView {
   /** Whether a draw was submitted since the browser last asked for a frame: then the next one waits for it. */
   private drawnThisFrame = false
   private needsDraw = false
+  /** Whether more than `dirtyLabels` looks different. */
+  private wholeChanged = true
+  /** Kind of grey texture for which the program with labels was made. */
+  private preparedFor: GreySampler | null = null
   /** Time of the pointer event whose labels the next draw shows. */
   private pendingEvent: number | null = null
   private lost = false
   private disposed = false
-  private onDrawnListener: (() => void) | null = null
 
   /** Throws when the browser cannot give a WebGL 2 context. */
   constructor(canvas: HTMLCanvasElement) {
@@ -88,6 +97,8 @@ export class PlaneView {
       alpha: false,
       depth: false,
       stencil: false,
+      // What a draw leaves out stays from the one before.
+      preserveDrawingBuffer: true,
     })
     this.renderer.autoClear = false
     this.textures = new PlaneTextures(this.renderer)
@@ -110,7 +121,7 @@ export class PlaneView {
       'position',
       new BufferAttribute(new Float32Array([-1, -1, 0, 3, -1, 0, -1, 3, 0]), 3),
     )
-    this.mesh = new Mesh(this.triangle, this.materialFor('unsigned'))
+    this.mesh = new Mesh(this.triangle, this.materialFor('unsigned', false))
     this.mesh.frustumCulled = false
     this.scene.add(this.mesh)
     canvas.addEventListener('webglcontextlost', this.onContextLost)
@@ -180,7 +191,8 @@ export class PlaneView {
   updateLabels(rectangle: Rectangle): void {
     if (this.labels === null) return
     this.dirtyLabels = addRectangle(this.dirtyLabels, rectangle)
-    this.requestDraw()
+    this.needsDraw = true
+    this.requestFrame()
   }
 
   /** Whether labels are waiting for a draw. */
@@ -204,9 +216,11 @@ export class PlaneView {
     const { geometry, planeCamera, display } = this
     if (geometry === null || planeCamera === null || display === null || this.size.width === 0) return
     this.needsDraw = false
+    const changed = this.wholeChanged ? null : this.dirtyLabels
+    this.wholeChanged = false
     const uploaded = this.uploadDirtyLabels()
     this.setUniforms(geometry, planeCamera, display)
-    this.renderer.render(this.scene, this.camera)
+    this.render(changed)
     this.counters.draws++
     this.drawnThisFrame = true
     this.requestFrame()
@@ -214,12 +228,7 @@ export class PlaneView {
       recordDraw(this.pendingEvent, { uploadedBytes: uploaded, axis: geometry.axis })
       this.pendingEvent = null
     }
-    this.onDrawnListener?.()
-  }
-
-  /** Called after each draw, in the same task: then the drawing buffer can still be read. */
-  onDrawn(listener: (() => void) | null): void {
-    this.onDrawnListener = listener
+    this.prepareForLabels()
   }
 
   /** Grey value at a voxel of the plane and the level it is the mean at; `null` where nothing is loaded. */
@@ -254,7 +263,6 @@ export class PlaneView {
     if (this.frame !== null) cancelAnimationFrame(this.frame)
     this.canvas.removeEventListener('webglcontextlost', this.onContextLost)
     this.canvas.removeEventListener('webglcontextrestored', this.onContextRestored)
-    this.onDrawnListener = null
     this.textures.dispose()
     this.triangle.dispose()
     for (const material of this.materials.values()) material.dispose()
@@ -264,8 +272,46 @@ export class PlaneView {
     this.renderer.forceContextLoss()
   }
 
+  /** Draws the canvas, or only where the labels of some rectangles of the plane are seen. */
+  private render(changed: readonly Rectangle[] | null): void {
+    const { renderer, scene, camera } = this
+    const parts = changed === null || changed.length > mostParts ? null : changed
+    renderer.setScissorTest(parts !== null)
+    if (parts === null) {
+      renderer.render(scene, camera)
+      this.counters.drawnPixels += this.canvas.width * this.canvas.height
+    }
+    for (const part of parts ?? []) {
+      const seen = this.onCanvas(part)
+      if (seen === null) continue
+      const [width, height] = [seen.right - seen.left, seen.bottom - seen.top]
+      // From the lower left corner, as WebGL counts.
+      renderer.setScissor(seen.left, this.canvas.height - seen.bottom, width, height)
+      renderer.render(scene, camera)
+      this.counters.drawnPixels += width * height
+    }
+  }
+
+  /** Screen pixels that look different when the labels of a rectangle of the plane change; `null` when none is on the canvas. */
+  private onCanvas({ top, left, bottom, right }: Rectangle): Rectangle | null {
+    const { uOrigin, uStep, uDevicePixelRatio } = this.uniforms
+    const { width, height } = this.canvas
+    // Outlines reach one CSS pixel beyond; one more for pixels that are covered in part.
+    const margin = 1 + Math.max(1, Math.round(uDevicePixelRatio.value))
+    const across = (column: number): number => (column - uOrigin.value.x) / uStep.value.x
+    const down = (row: number): number => (row - uOrigin.value.y) / uStep.value.y
+    const seen = {
+      top: Math.max(0, Math.floor(down(top)) - margin),
+      left: Math.max(0, Math.floor(across(left)) - margin),
+      bottom: Math.min(height, Math.ceil(down(bottom)) + margin),
+      right: Math.min(width, Math.ceil(across(right)) + margin),
+    }
+    return seen.top < seen.bottom && seen.left < seen.right ? seen : null
+  }
+
   private requestDraw(): void {
     this.needsDraw = true
+    this.wholeChanged = true
     this.requestFrame()
   }
 
@@ -292,7 +338,8 @@ export class PlaneView {
   private setUniforms(geometry: PlaneGeometry, camera: PlaneCamera, display: DisplayOptions): void {
     const { uniforms, devicePixelRatio, canvas } = this
     const sampler = this.textures.greySampler
-    this.mesh.material = this.materialFor(sampler)
+    const showsLabels = this.labels !== null && display.overlay.visible && this.textures.hasLabels
+    this.mesh.material = this.materialFor(sampler, showsLabels)
     const limits = windowUniforms(display.window, sampler, this.textures.greyOffset)
     uniforms.uWindowBaseInteger.value = limits.baseInteger
     uniforms.uWindowBaseFloat.value = limits.baseFloat
@@ -310,24 +357,32 @@ export class PlaneView {
     uniforms.uCanvasHeight.value = canvas.height
     uniforms.uPlaneExtent.value.set(geometry.columns, geometry.rows)
     uniforms.uDevicePixelRatio.value = devicePixelRatio
-    uniforms.uHasLabels.value = this.labels !== null && display.overlay.visible
     const { style } = display.overlay
     uniforms.uOverlayStyle.value.set(style === 'outline' ? 0 : 1, style === 'fill' ? 0 : 1)
   }
 
-  private materialFor(sampler: GreySampler): RawShaderMaterial {
-    const known = this.materials.get(sampler)
+  private materialFor(sampler: GreySampler, withLabels: boolean): RawShaderMaterial {
+    const key = `${sampler} ${withLabels}`
+    const known = this.materials.get(key)
     if (known !== undefined) return known
     const material = new RawShaderMaterial({
       glslVersion: GLSL3,
       vertexShader: planeVertexGlsl,
-      fragmentShader: planeFragmentGlsl(sampler),
+      fragmentShader: planeFragmentGlsl(sampler, withLabels),
       uniforms: this.uniforms,
       depthTest: false,
       depthWrite: false,
     })
-    this.materials.set(sampler, material)
+    this.materials.set(key, material)
     return material
+  }
+
+  /** The first stroke on a slice without labels must not wait until the driver has made the program that draws them. */
+  private prepareForLabels(): void {
+    if (this.labels === null || this.preparedFor === this.textures.greySampler) return
+    this.preparedFor = this.textures.greySampler
+    this.mesh.material = this.materialFor(this.preparedFor, true)
+    this.renderer.compile(this.scene, this.camera)
   }
 
   private readonly onContextLost = (): void => {
@@ -337,6 +392,7 @@ export class PlaneView {
   /** The driver forgot everything: three.js builds programs and storage again, we upload what we still hold. */
   private readonly onContextRestored = (): void => {
     this.lost = false
+    this.preparedFor = null
     this.dirtyLabels = []
     this.counters.planeBytes += this.textures.setGrey(this.grey)
     this.counters.planeBytes += this.textures.setLabels(this.labels, this.geometry)

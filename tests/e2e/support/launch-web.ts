@@ -46,12 +46,8 @@ export async function launchWeb(program: string, options: WebLaunchOptions): Pro
   const link = await firstLink(server)
   const browser = await chromium.launch({
     executablePath: program,
-    args: [
-      '--use-gl=angle',
-      '--use-angle=swiftshader',
-      '--enable-unsafe-swiftshader',
-      '--ignore-gpu-blocklist',
-    ],
+    // WebGL also where there is no graphics card.
+    args: ['--enable-unsafe-swiftshader'],
     chromiumSandbox: process.getuid?.() !== 0,
   })
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } })

@@ -29,8 +29,9 @@ export interface ViewHandle {
   pixels(): number[]
   /** RGBA of one screen pixel (from the left, from the top). */
   pixel(x: number, y: number): number[]
+  /** As `pixels`, but nothing is drawn that was not waiting to be drawn. */
+  pixelsAsTheyAre(): number[]
   paint(rectangle: Rectangle, material: number, announce?: Rectangle): void
-  /** The browser's own texture memory of the labels, read back: material indices of a rectangle. */
   counters(): PlaneView['counters']
   setCamera(camera: PlaneCamera): void
   setDisplay(display: Partial<DisplayOptions>): void
@@ -86,19 +87,19 @@ export function openView(request: ViewRequest): ViewHandle {
   view.showGrey({ axis: 'z', index: 0, level, shape, dtype: request.dtype, data, coverage: 1 })
   view.showLabels(labels)
 
-  const read = (x: number, y: number, columns: number, rows: number): number[] => {
+  const readNow = (x: number, y: number, columns: number, rows: number): number[] => {
     const gl = canvas.getContext('webgl2')!
     const bytes = new Uint8Array(4 * columns * rows)
-    view.onDrawn(() => {
-      gl.readPixels(x, canvas.height - y - rows, columns, rows, gl.RGBA, gl.UNSIGNED_BYTE, bytes)
-    })
-    view.setDisplay(display)
-    view.draw()
-    view.onDrawn(null)
+    gl.readPixels(x, canvas.height - y - rows, columns, rows, gl.RGBA, gl.UNSIGNED_BYTE, bytes)
     const line = 4 * columns
     return Array.from({ length: rows }, (_, row) => [
       ...bytes.subarray((rows - 1 - row) * line, (rows - row) * line),
     ]).flat()
+  }
+  const read: typeof readNow = (...place) => {
+    view.setDisplay(display)
+    view.draw()
+    return readNow(...place)
   }
 
   return {
@@ -106,6 +107,10 @@ export function openView(request: ViewRequest): ViewHandle {
     canvas,
     pixels: () => read(0, 0, canvas.width, canvas.height),
     pixel: (x, y) => read(x, y, 1, 1),
+    pixelsAsTheyAre() {
+      view.draw()
+      return readNow(0, 0, canvas.width, canvas.height)
+    },
     paint(rectangle, material, announce = rectangle) {
       fill(labels, request.columns, rectangle, material)
       view.updateLabels(announce)

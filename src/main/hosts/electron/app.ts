@@ -106,6 +106,8 @@ export async function startApp(paths: readonly string[]): Promise<void> {
   // Chromium takes WebGL from a page after two deaths of the graphics process, which protects from hostile pages; ours is the
   // only one, and without WebGL there is no picture.
   app.disableDomainBlockingFor3DAPIs()
+  // WebGL in software where there is no graphics card. Chromium calls it unsafe because of what hostile pages might do with it.
+  app.commandLine.appendSwitch('enable-unsafe-swiftshader')
   app.on('web-contents-created', (_event, created) => {
     confine(created)
   })

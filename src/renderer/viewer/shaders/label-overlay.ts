@@ -22,8 +22,6 @@ uniform mediump usampler2DArray uLabels;
 uniform ivec3 uLabelTiles;
 // 256 × 2: row 0 colour and opacity of the fill, row 1 (visible, hatched, -, -). 0…1.
 uniform mediump sampler2D uPalette;
-// Whether there are labels to draw.
-uniform bool uHasLabels;
 // (fill, outline), each 0 or 1.
 uniform vec2 uOverlayStyle;
 // Screen pixels per CSS pixel.
@@ -55,24 +53,22 @@ vec3 materialColour(uint index, vec2 screen) {
 
 // Lays the labels over a colour. position: middle of the screen pixel in the plane (column, row); step: voxels per screen pixel.
 vec3 overlaid(vec3 below, vec2 position, vec2 step, ivec2 extent, vec2 screen) {
-  if (!uHasLabels) return below;
   vec3 colour = below;
   // A pixel that covers several voxels takes the mean of their fills: thin strokes fade instead of flickering.
   ivec2 samples = ivec2(clamp(ceil(step), vec2(1.0), vec2(4.0)));
   vec3 sum = vec3(0.0);
   float covered = 0.0;
-  uint centre = materialAt(position, extent);
+  uint self = materialAt(position, extent);
   for (int j = 0; j < 4; j++) {
     if (j >= samples.y) break;
     for (int i = 0; i < 4; i++) {
       if (i >= samples.x) break;
       vec2 inPixel = (vec2(float(i), float(j)) + 0.5) / vec2(samples) - 0.5;
-      uint index = samples.x * samples.y == 1 ? centre : materialAt(position + inPixel * step, extent);
+      uint index = samples.x * samples.y == 1 ? self : materialAt(position + inPixel * step, extent);
       if (index == 0u) continue;
       float opacity = texelFetch(uPalette, ivec2(int(index), 0), 0).a * uOverlayStyle.x;
       sum += materialColour(index, screen) * opacity;
       covered += opacity;
-      if (centre == 0u) centre = index;
     }
   }
   float count = float(samples.x * samples.y);
@@ -80,7 +76,6 @@ vec3 overlaid(vec3 below, vec2 position, vec2 step, ivec2 extent, vec2 screen) {
 
   // Edges are one CSS pixel wide at any zoom.
   vec2 reach = step * max(1.0, floor(uDevicePixelRatio + 0.5));
-  uint self = materialAt(position, extent);
   uint left = materialAt(position - vec2(reach.x, 0.0), extent);
   uint right = materialAt(position + vec2(reach.x, 0.0), extent);
   uint above = materialAt(position - vec2(0.0, reach.y), extent);

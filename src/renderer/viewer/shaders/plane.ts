@@ -18,8 +18,11 @@ const samplerTypes: Record<GreySampler, string> = {
   float: 'highp sampler2DArray',
 }
 
-/** The fragment shader for one kind of grey texture. */
-export function planeFragmentGlsl(sampler: GreySampler): string {
+/**
+ * The fragment shader for one kind of grey texture. Without labels it leaves them out altogether: drawing in software carries out what a
+ * condition passes over, too.
+ */
+export function planeFragmentGlsl(sampler: GreySampler, withLabels: boolean): string {
   return /* glsl */ `
 precision highp float;
 precision highp int;
@@ -51,7 +54,7 @@ out vec4 fragColour;
 ${tileAddressGlsl}
 ${areaTapsGlsl}
 ${windowLevelGlsl}
-${labelOverlayGlsl}
+${withLabels ? labelOverlayGlsl : ''}
 ${
   sampler === 'float'
     ? 'bool isData(float value) { return !(isnan(value) || isinf(value)); }'
@@ -97,7 +100,7 @@ void main() {
         colour = texelFetch(uColourMap, ivec2(entry, 0), 0).rgb;
       }
     }
-    colour = overlaid(colour, middle, uStep, uPlaneExtent, gl_FragCoord.xy);
+    ${withLabels ? 'colour = overlaid(colour, middle, uStep, uPlaneExtent, gl_FragCoord.xy);' : ''}
   }
   fragColour = vec4(colour, 1.0);
 }
