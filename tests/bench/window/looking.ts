@@ -139,36 +139,50 @@ async function importVolume(page: Page): Promise<Measurement[]> {
   ]
 }
 
-/** XY slices at full resolution through a port as the window has it, beside reading the same files plainly. */
+/**
+ * XY slices through a port as the window has it, beside reading the same files plainly: at the level that the window shows and at full
+ * resolution, one after the other and two at a time (the window has up to three under way).
+ */
 async function measureDelivery(page: Page, files: readonly string[], smoke: boolean): Promise<Measurement[]> {
   const count = smoke ? 8 : 40
   const rounds = smoke ? 1 : 5
+  const kinds = {
+    shown: { level: await shownLevel(page), atOnce: 1 },
+    full: { level: 0, atOnce: 1 },
+    fullInTwos: { level: 0, atOnce: 2 },
+  }
   const plain: number[] = []
   const fromFiles: number[] = []
-  const fromMemory: number[] = []
-  let bytes = 0
+  const fromMemory: Record<keyof typeof kinds, number[]> = { shown: [], full: [], fullInTwos: [] }
+  const megabytes: Record<string, string> = {}
   for (let round = 0; round < rounds; round++) {
     const from = (round * count) % (files.length - count + 1)
-    const range = { from, count }
     const started = performance.now()
     for (const file of files.slice(from, from + count)) readPlainly(file)
     plain.push((performance.now() - started) / 1000)
-    const read = await inPage<{ seconds: number; bytes: number }>(page, 'readSlices', range)
-    bytes = read.bytes
-    fromFiles.push(read.seconds)
-    fromMemory.push((await inPage<{ seconds: number }>(page, 'readSlices', range)).seconds)
+    const read = (kind: { level: number; atOnce: number }) =>
+      inPage<{ seconds: number; bytes: number }>(page, 'readSlices', { from, count, ...kind })
+    fromFiles.push((await read(kinds.full)).seconds)
+    await read(kinds.shown)
+    for (const name of ['shown', 'full', 'fullInTwos'] as const) {
+      const { seconds, bytes } = await read(kinds[name])
+      fromMemory[name].push(seconds)
+      megabytes[name] = `level ${kinds[name].level}, ${(bytes / count / 1e6).toFixed(1)} MB each`
+    }
   }
   const rate = (seconds: readonly number[]) => count / median(seconds)
-  const megabytes = `${(bytes / count / 1e6).toFixed(1)} MB each`
+  const measured = (what: string, name: keyof typeof kinds): Measurement => ({
+    what,
+    value: rate(fromMemory[name]),
+    unit: 'slices/s',
+    bar: cachedBar,
+    note: megabytes[name],
+  })
   return [
-    {
-      what: 'slices delivered from cache',
-      value: rate(fromMemory),
-      unit: 'slices/s',
-      bar: cachedBar,
-      note: megabytes,
-    },
-    { what: 'slices delivered from files', value: rate(fromFiles), unit: 'slices/s', note: megabytes },
+    measured('slices delivered from cache as the window shows them', 'shown'),
+    measured('slices delivered from cache in full, one by one', 'full'),
+    measured('slices delivered from cache in full, two at a time', 'fullInTwos'),
+    { what: 'slices delivered from files in full', value: rate(fromFiles), unit: 'slices/s' },
     { what: 'plain read of the same files', value: rate(plain), unit: 'slices/s' },
     {
       what: 'delivered from files / plain read',
@@ -176,6 +190,14 @@ async function measureDelivery(page: Page, files: readonly string[], smoke: bool
       unit: '× the time',
     },
   ]
+}
+
+/** The level that the large plane was last asked for. */
+async function shownLevel(page: Page): Promise<number> {
+  const planes = (await tappedCalls(page, 'volumes.readPlane')).filter(
+    ({ axis, quick }) => axis === 'z' && !quick,
+  )
+  return planes.at(-1)?.level ?? 0
 }
 
 /** All bytes of a file into memory of their own, as little work as there can be. */

@@ -139,12 +139,18 @@ const script = `(() => {
     waiting.set('bench' + id, (answer) => answer.ok ? resolve(answer.result) : reject(new Error(answer.error.message)))
     postMessage.call(port, { t: 'q', i: 'bench' + id, m: 'call', a: [{ id, service, method, request }] })
   })
-  /** Seconds for XY slices at full resolution, one after the other, until the last of them is in the page. */
-  tap.readSlices = async ({ from, count }) => {
+  /** Seconds for XY slices at a level, so many asked for at a time, until the last of them is in the page. */
+  tap.readSlices = async ({ from, count, level, atOnce }) => {
     const started = performance.now()
     let bytes = 0
-    for (let index = from; index < from + count; index++)
-      bytes += (await ask('volumes', 'readPlane', { volumeId: tap.volumeId, axis: 'z', index, level: 0, quick: false })).data.byteLength
+    let next = from
+    const readOn = async () => {
+      while (next < from + count) {
+        const request = { volumeId: tap.volumeId, axis: 'z', index: next++, level, quick: false }
+        bytes += (await ask('volumes', 'readPlane', request)).data.byteLength
+      }
+    }
+    await Promise.all(Array.from({ length: atOnce }, readOn))
     return { seconds: (performance.now() - started) / 1000, bytes }
   }
   tap.progress = () => ask('volumes', 'open', { volumeId: tap.volumeId }).then(({ pyramid }) => pyramid)

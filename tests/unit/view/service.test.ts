@@ -5,6 +5,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { PlaneAxis } from '../../../src/shared/annotation/edit.ts'
 import { LatestFirst } from '../../../src/main/engine/view/latest-first.ts'
 import { filesBytes, planPyramid } from '../../../src/main/engine/view/pyramid/layout.ts'
+import { volumesService } from '../../../src/shared/contract/volumes.ts'
+import { connectContract } from '../../../src/shared/contract/transport/connect-contract.ts'
+import { createLoopback } from '../../../src/shared/contract/transport/loopback.ts'
+import { serveContract } from '../../../src/shared/contract/transport/serve-contract.ts'
 import { sampleTiff } from '../volume/sample-volumes.ts'
 import { temporaryFolder } from '../volume/temporary-folder.ts'
 import {
@@ -191,19 +195,29 @@ describe('reading', () => {
     await service.close()
   })
 
-  test('arrays belong to the caller', async () => {
+  test('what comes over a connection belongs to the caller', async () => {
     const service = startService(path.join(scratch, 'own'))
     const volumeId = await opened(service)
     await service.pyramidEnd(volumeId)
+    // Nothing is copied before it is sent, so the connection has to.
+    const [near, far] = createLoopback()
+    const contract = { volumes: volumesService }
+    serveContract(contract, () => ({ volumes: service.implementation }), {
+      reportDefect: (error) => {
+        throw error
+      },
+    }).connect(far)
+    const { client } = connectContract(contract, near, 'data')
     for (const axis of ['z', 'y', 'x'] as const) {
       for (const quick of [false, true]) {
         const request = { volumeId, axis, index: 4, level: 0, quick }
-        const before = await service.implementation.readPlane(request, call)
+        const before = await client.volumes.readPlane(request)
         before.data.fill(1)
-        const again = await service.implementation.readPlane(request, call)
+        const again = await client.volumes.readPlane(request)
         expect(again.data).toEqual(planeByDefinition(sample, axis, 4, again.level).data)
       }
     }
+    near.close()
     await service.close()
   })
 

@@ -3,7 +3,7 @@ import type { TypedArray } from '../../../shared/volume.ts'
 import type { ByteCache } from './byte-cache.ts'
 import { LatestFirst } from './latest-first.ts'
 
-/** A plane in memory. Whoever hands it out copies `data` first. */
+/** A plane in memory, only to be read. */
 export interface CachedPlane {
   readonly shape: readonly [rows: number, columns: number]
   readonly data: TypedArray

@@ -115,7 +115,8 @@ export class ViewedVolume {
   }
 
   /**
-   * A plane at `level` or the next coarser one that can be had. Throws `WrongUsage` for an index outside, `BadInput` or `NotFound`
+   * A plane at `level` or the next coarser one that can be had. Its voxels stay in the cache: whoever gets them only reads them (sending
+   * them copies them, and another copy here would cost as much again). Throws `WrongUsage` for an index outside, `BadInput` or `NotFound`
    * naming the file that cannot be read, `Cancelled` through the signal.
    */
   async readPlane(request: PlaneRequest, signal: AbortSignal): Promise<PlaneData> {
@@ -134,7 +135,7 @@ export class ViewedVolume {
     try {
       if (axis === 'z') {
         const { shape, data } = await this.#slices.read(index, level, signal)
-        return this.#answer(request, { level, shape, data: data.slice(), coverage: 1 })
+        return this.#answer(request, { level, shape, data, coverage: 1 })
       }
       return this.#answer(request, await this.#readStanding(axis, index, level, signal))
     } finally {
@@ -221,14 +222,14 @@ export class ViewedVolume {
         const [rows, columns] = cached.shape
         const data = averagePlane(cached.data, rows, columns, level - finer, this.meta.dtype)
         const shape = [cellsAlong(rows, level - finer), cellsAlong(columns, level - finer)] as const
-        return { level, shape, data: finer === level ? data.slice() : data, coverage: 1 }
+        return { level, shape, data, coverage: 1 }
       }
     }
     for (let coarser = level; coarser <= this.pyramid.levels; coarser++) {
       const key = axis === 'z' ? undefined : this.#planeKey(axis, index, coarser)
       const cached = key === undefined ? this.#slices.cached(index, coarser) : this.#options.cache.get(key)
       if (cached !== undefined) {
-        return { level: coarser, shape: cached.shape, data: cached.data.slice(), coverage: 1 }
+        return { level: coarser, shape: cached.shape, data: cached.data, coverage: 1 }
       }
     }
     return this.#coarsePlane(axis, index, level)
@@ -247,7 +248,7 @@ export class ViewedVolume {
   ): Promise<LevelPlane> {
     const { coarse } = this.pyramid
     const cached = this.#options.cache.get(this.#planeKey(axis, index, level))
-    if (cached !== undefined) return { level, ...cached, data: cached.data.slice(), coverage: 1 }
+    if (cached !== undefined) return { level, ...cached, coverage: 1 }
     if (level >= coarse.level) {
       const plane = this.#coarsePlane(axis, index, level)
       if (plane.coverage === 1) return plane
@@ -280,7 +281,7 @@ export class ViewedVolume {
     if (plane.coverage < 1) return { level, ...plane }
     const { shape, data } = plane
     this.#options.cache.put(this.#planeKey(axis, index, level), { shape, data, byteLength: data.byteLength })
-    return { level, shape, data: data.slice(), coverage: 1 }
+    return { level, shape, data, coverage: 1 }
   }
 
   #planeKey(axis: 'y' | 'x', index: number, level: number): string {
