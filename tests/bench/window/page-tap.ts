@@ -147,7 +147,8 @@ const script = `(() => {
     const readOn = async () => {
       while (next < from + count) {
         const request = { volumeId: tap.volumeId, axis: 'z', index: next++, level, quick: false }
-        bytes += (await ask('volumes', 'readPlane', request)).data.byteLength
+        const { data } = await ask('volumes', 'readPlane', request)
+        bytes += data.byteLength
       }
     }
     await Promise.all(Array.from({ length: atOnce }, readOn))

@@ -320,6 +320,45 @@ describe('plane loader', () => {
     expect(target.updateLabels).toHaveBeenCalledOnce()
   })
 
+  it('shows what makes it while somebody scrubs faster than planes come, each with its own labels', async () => {
+    const { target, loader, loads, labelLoads, labelsChanged } = scene()
+    for (let index = 1; index <= 4; index++) loader.show(z(index), 0)
+    // The first goes on beside the newest; those between are given up.
+    expect(loads.map(({ signal }) => signal.aborted)).toEqual([false, true, true, false])
+    loads[0].show(planeData(z(1), 0))
+    expect(target.showGrey).not.toHaveBeenCalled()
+    const labels = new Uint8Array(4)
+    labelLoads[0].done(labels)
+    await settle()
+    expect(target.showGrey.mock.lastCall![0]).toMatchObject({ index: 1 })
+    expect(target.showLabels).toHaveBeenLastCalledWith(labels)
+    labelsChanged(z(1))
+    expect(target.updateLabels).toHaveBeenCalledOnce()
+    // Now the one asked for next is the oldest without a picture.
+    loader.show(z(5), 0)
+    loader.show(z(6), 0)
+    expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, true, true, false, true, false])
+    // The newest comes first: nothing older is shown after it.
+    loads[5].show(planeData(z(6), 0))
+    expect(loads[3].signal.aborted).toBe(true)
+    loads[3].show(planeData(z(4), 0))
+    labelLoads[3].done(new Uint8Array(4))
+    await settle()
+    expect(target.showGrey.mock.lastCall![0]).toMatchObject({ index: 6 })
+    expect(target.showLabels).toHaveBeenLastCalledWith(null)
+  })
+
+  it('lets an older plane that cannot be read go without a word', async () => {
+    const { states, loader, loads } = scene()
+    loader.show(z(1), 0)
+    loader.show(z(2), 0)
+    loads[0].fail(badInput('slice_0001.tif', 'a', 'b'))
+    await settle()
+    expect(states).toEqual([])
+    loader.show(z(3), 0)
+    expect(loads.map(({ signal }) => signal.aborted)).toEqual([true, false, false])
+  })
+
   it('says nothing for 400 ms, then takes the old slice away and says what is missing', async () => {
     const { target, states, loader, loads } = scene()
     loader.show(z(1), 0)
