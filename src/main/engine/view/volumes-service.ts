@@ -60,6 +60,8 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
       await volume.close()
       throw error
     }
+    // Whoever opens a volume is about to look at it.
+    volume.pyramid.noteActivity()
     volume.pyramid.start()
     return { volume, path, fingerprint: await fingerprint }
   }

@@ -1,4 +1,4 @@
-import { markRaw, onScopeDispose, shallowReactive, watch, type WatchSource } from 'vue'
+import { markRaw, onScopeDispose, shallowReactive, watch } from 'vue'
 import type { VolumeEntry } from '../../../shared/contract/projects.ts'
 import type { GreyHistogram, PlaneData } from '../../../shared/contract/volumes.ts'
 import { hasTag } from '../../../shared/errors.ts'
@@ -17,9 +17,12 @@ const thumbnailExtent = 84
 /**
  * Small pictures and histograms of the volumes of a list, read one after the other in the background, so that a long list does
  * not keep the disk from what is looked at. They are kept as long as the calling component.
+ *
+ * @param mayBegin whether what is looked at has been read
  */
 export function useVolumePictures(
-  volumes: WatchSource<readonly VolumeEntry[]>,
+  volumes: () => readonly VolumeEntry[],
+  mayBegin: () => boolean,
 ): ReadonlyMap<string, VolumePicture> {
   const api = useApi()
   const pictures = shallowReactive(new Map<string, VolumePicture>())
@@ -76,10 +79,10 @@ export function useVolumePictures(
   }
 
   watch(
-    volumes,
-    (list) => {
+    [volumes, mayBegin],
+    ([list, begins]) => {
       wanted = list
-      void readWanted()
+      if (begins) void readWanted()
     },
     { immediate: true },
   )
