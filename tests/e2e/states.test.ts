@@ -30,6 +30,8 @@ describe.each(hosts)('states of the window in $title', (host) => {
   let page: Page
 
   const launch = async (...args: string[]): Promise<void> => {
+    // One is left where a test before failed.
+    await close()
     app = await host.launch({
       args,
       userFolder: path.join(scratch, 'user'),
@@ -63,8 +65,7 @@ describe.each(hosts)('states of the window in $title', (host) => {
     writeFileSync(path.join(folder, 'notes.txt'), 'scan 4, 0.4 µm')
     await launch(folder)
     await importDialog()
-      .getByText(/no .*(slices|images)|found no/i)
-      .first()
+      .getByText(/found a folder without any/)
       .waitFor()
     await check('import-refused')
     await close()
@@ -120,17 +121,16 @@ describe.each(hosts)('states of the window in $title', (host) => {
 
   it('the palette, the keys and the settings come and go by keyboard', async () => {
     await largePlane(page).focus()
-    for (const [key, name, picture] of [
-      ['Control+k', /command/i, 'palette'],
-      ['?', /key/i, 'keys'],
-      ['Control+,', /settings/i, 'settings'],
+    for (const [key, shown, picture] of [
+      ['Control+k', page.getByRole('listbox', { name: 'Matches' }), 'palette'],
+      ['F1', page.getByRole('dialog', { name: 'Keys and mouse' }), 'keys'],
+      ['Control+,', page.getByRole('dialog', { name: 'Settings' }), 'settings'],
     ] as const) {
       await page.keyboard.press(key)
-      const dialog = page.getByRole('dialog', { name })
-      await dialog.waitFor()
+      await shown.waitFor()
       await check(picture)
       await page.keyboard.press('Escape')
-      await dialog.waitFor({ state: 'hidden' })
+      await shown.waitFor({ state: 'hidden' })
     }
   })
 

@@ -9,6 +9,8 @@ export interface ImportTarget {
   isNeeded: ComputedRef<boolean>
   path: Ref<string | null>
   problem: Ref<string | null>
+  /** Waits until the path is the one for the name as it is now. */
+  settled: () => Promise<void>
   /** The user's own choice holds, whatever the name of the volume becomes. */
   choosePath: (path: string) => void
 }
@@ -25,6 +27,13 @@ export function useImportTarget(name: Ref<string>): ImportTarget {
   const isNeeded = computed(() => project.project === null)
   let asked = 0
   let timer: ReturnType<typeof setTimeout> | null = null
+  let suggesting: Promise<void> = Promise.resolve()
+
+  function suggestNow(): void {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    suggesting = suggest()
+  }
 
   async function suggest(): Promise<void> {
     const current = ++asked
@@ -43,7 +52,7 @@ export function useImportTarget(name: Ref<string>): ImportTarget {
     () => {
       if (!isNeeded.value || chosen.value || name.value.trim() === '') return
       if (timer !== null) clearTimeout(timer)
-      timer = setTimeout(() => void suggest(), path.value === null ? 0 : suggestDelayMs)
+      timer = setTimeout(suggestNow, path.value === null ? 0 : suggestDelayMs)
     },
     { immediate: true },
   )
@@ -52,6 +61,10 @@ export function useImportTarget(name: Ref<string>): ImportTarget {
     isNeeded,
     path,
     problem,
+    async settled() {
+      if (timer !== null) suggestNow()
+      await suggesting
+    },
     choosePath(next) {
       chosen.value = true
       path.value = /\.phasemark$/i.test(next) ? next : `${next}.phasemark`
