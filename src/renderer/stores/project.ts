@@ -129,6 +129,11 @@ export const useProjectStore = defineStore('project', () => {
     })
   }
 
+  /** Looks whether the source of a volume is there again. */
+  async function lookAgain(volumeId: string): Promise<void> {
+    take(await api.data.projects.lookAgain({ volumeId }))
+  }
+
   function choose(volumeId: string): void {
     chosenId.value = volumeId
   }
@@ -164,6 +169,7 @@ export const useProjectStore = defineStore('project', () => {
     addVolume,
     updateVolume,
     removeVolume,
+    lookAgain,
     choose,
     recent,
     forgetRecent,

@@ -110,6 +110,8 @@ export const projectsService = service({
       }),
       projectStateSchema,
     ),
+    /** Looks whether the source of a volume is there again and what it was. Throws `NotFound` for an id that the project does not have. */
+    lookAgain: method(z.object({ volumeId: z.uuid() }), projectStateSchema),
     /** All indices in their new order. */
     orderMaterials: method(z.object({ indices: z.array(z.number().int()) }), projectStateSchema),
     /** A generated sample volume with ground truth, as a new project in the user's project folder. */

@@ -379,6 +379,7 @@ export function createFakeServices(
           return { project: set({ materials: [...materials, material] }), index }
         },
         updateMaterial: () => current(),
+        lookAgain: () => current(),
         orderMaterials: () => current(),
         createSample: () => {
           const project = projectOf({ name: 'Sample battery electrode' })

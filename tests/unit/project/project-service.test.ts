@@ -8,6 +8,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -240,6 +241,30 @@ describe('sources', () => {
     // Written down at the next change, so that each can move on its own again.
     await projects.rename({ name: 'q' }, context)
     expect(readJson(path.join(moved, 'project.json'))).toMatchObject({ volumes: [{ path: images }] })
+  })
+
+  test('that are gone are found again when they are back', async () => {
+    const folder = fresh()
+    const { implementation: projects } = await start(folder)
+    const place = path.join(folder, 'p.phasemark')
+    await projects.create({ path: place, name: 'p' }, context)
+    const { volumeId } = await projects.addVolume(sampleVolume(folder), context)
+    await projects.close({}, context)
+    const [images, elsewhere] = [path.join(folder, 'images'), path.join(folder, 'elsewhere')]
+    renameSync(images, elsewhere)
+    await projects.open({ path: place }, context)
+    expect((await projects.lookAgain({ volumeId }, context)).volumes[0].source.state).toBe('missing')
+    renameSync(elsewhere, images)
+    expect((await projects.lookAgain({ volumeId }, context)).volumes).toMatchObject([
+      { id: volumeId, path: images, source: { state: 'ok', message: null } },
+    ])
+    // Back, but another one: a slice is not there any more.
+    const [first] = readdirSync(images)
+    renameSync(path.join(images, first), path.join(folder, first))
+    expect((await projects.lookAgain({ volumeId }, context)).volumes[0].source.state).toBe('changed')
+    await expect(
+      projects.lookAgain({ volumeId: '00000000-0000-4000-8000-000000000000' }, context),
+    ).rejects.toMatchObject({ _tag: 'NotFound' })
   })
 
   test('that are gone are said so, and are taken from where they are now', async () => {

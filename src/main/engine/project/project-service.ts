@@ -2,7 +2,7 @@ import path from 'node:path'
 import type { ServiceImplementation } from '../../../shared/contract/definition.ts'
 import type { ProjectState, projectsService, VolumeImport } from '../../../shared/contract/projects.ts'
 import type { VolumeSummary } from '../../../shared/contract/volumes.ts'
-import { badInput, isPhasemarkError, PhasemarkError } from '../../../shared/errors.ts'
+import { badInput, isPhasemarkError, PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
 import { openOptionsOf } from '../view/inspect-volume.ts'
 import type { OpenProject, ProjectHolder } from './project-holder.ts'
 import { addMaterial, orderMaterials, updateMaterial } from './project-materials.ts'
@@ -210,6 +210,13 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
       )
       await noteVolumes(state, described)
       return described
+    },
+    lookAgain: async ({ volumeId }, { signal }) => {
+      const state = requireOpen()
+      if (!state.session.volumes.some(({ id }) => id === volumeId)) state.session.volume(volumeId)
+      await state.sources.lookAgain(state.session, volumeId, signal)
+      throwIfCancelled(signal)
+      return await announce(state)
     },
     addMaterial: async (wanted) => {
       const state = requireOpen()

@@ -163,6 +163,15 @@ export class ProjectSession implements OpenProject {
     this.unreachable.set(id, reason)
   }
 
+  /** Looks for the source of a volume again: its drive may be connected by now. */
+  async locateAgain(id: string): Promise<void> {
+    const stored = this.project.volumes.find((volume) => volume.id === id)
+    if (stored === undefined) return
+    this.located.set(id, await locateSource(this.folder, stored))
+    this.unreachable.delete(id)
+    this.volumeList = this.listVolumes()
+  }
+
   /** Whether {@link volume} gives this volume out. */
   isReachable(id: string): boolean {
     return !this.unreachable.has(id)

@@ -44,6 +44,17 @@ export class SourceStates {
     }
   }
 
+  /** Looks at one source anew: whether it is there, and whether it is what it was. */
+  async lookAgain(session: ProjectSession, volumeId: string, signal: AbortSignal): Promise<void> {
+    await session.locateAgain(volumeId)
+    this.settle(volumeId)
+    await this.locate(session)
+    const volume = session.volumes.find(({ id }) => id === volumeId)
+    if (volume === undefined || this.of(volumeId).state !== 'ok') return
+    const found = await this.look(volume, signal)
+    if (!signal.aborted && found !== fine) this.states.set(volumeId, found)
+  }
+
   /** Reads the headers of all sources, one after the other. Returns whether anything was found to be otherwise. */
   async verify(session: ProjectSession, signal: AbortSignal): Promise<boolean> {
     let differs = false

@@ -11,6 +11,7 @@ export function useVolumeActions(): {
   label: (volume: VolumeEntry) => void
   edit: (volume: VolumeEntry) => void
   locate: (volume: VolumeEntry) => Promise<void>
+  lookAgain: (volume: VolumeEntry) => Promise<void>
   show: (volume: VolumeEntry) => Promise<void>
   remove: (volume: VolumeEntry) => Promise<void>
 } {
@@ -45,6 +46,14 @@ export function useVolumeActions(): {
     }
   }
 
+  async function lookAgain(volume: VolumeEntry): Promise<void> {
+    try {
+      await project.lookAgain(volume.id)
+    } catch (error) {
+      notices.addError(`${volume.name} was not looked for`, error)
+    }
+  }
+
   async function show(volume: VolumeEntry): Promise<void> {
     try {
       await api.host.showInFolder({ path: volume.path })
@@ -61,5 +70,5 @@ export function useVolumeActions(): {
     }
   }
 
-  return { label, edit, locate, show, remove }
+  return { label, edit, locate, lookAgain, show, remove }
 }

@@ -158,7 +158,16 @@ export function useLabelWork(): LabelWorkView {
   }
 
   async function reopen(): Promise<void> {
-    if (volume.value !== null) await open(volume.value)
+    const { value: entry } = volume
+    if (entry === null) return
+    try {
+      if (entry.source.state !== 'ok') await project.lookAgain(entry.id)
+    } catch (error) {
+      sourceProblem.value = error
+      return
+    }
+    const { value: now } = volume
+    if (now !== null) await open(now)
   }
 
   async function autoWindow(scope: 'volume' | 'slice'): Promise<void> {
