@@ -192,7 +192,7 @@ describe.each(hosts)('states of the window in $title', (host) => {
     await launch(project)
     await page.getByText(/Open for looking only: In use by process/).waitFor()
     await page.keyboard.press('Control+2')
-    await page.getByText('Looking only.').waitFor()
+    await page.getByText('Looking only.').first().waitFor()
     await check('looking-only')
     await lock.release()
     await button('Try again').click()

@@ -209,6 +209,13 @@ export function useLabelWork(): LabelWorkView {
     () => [labels.tools, materials.active?.index],
     () => tools.value?.lookChanged(),
   )
+  // A project that was open for looking was opened anew, for writing: its labels are too.
+  watch(
+    () => project.readOnly,
+    (now, before) => {
+      if (now === null && before !== null) void reopen()
+    },
+  )
   // Labels mend themselves when the line is back; the volume has to be opened in the new process, which has the project open.
   watch(
     () => connection.connected.data,
