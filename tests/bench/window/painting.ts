@@ -120,6 +120,9 @@ async function lanes(
 }
 
 const movesPerLane = 21
+/** Where lanes begin, as a share of the height: below the upper edge of the slice, and between those of the first session. */
+const firstLane = 0.16
+const laneBetween = firstLane + 0.015
 
 async function measurePainting(
   page: Page,
@@ -129,7 +132,7 @@ async function measurePainting(
   const watched = smoke ? 1 : 3
   const times: number[] = []
   // The first stroke compiles and allocates what all others use; it counts as one of them.
-  await lanes(page, timed, 0.1, async () => {
+  await lanes(page, timed, firstLane, async () => {
     times.push(...(await takeTraces(page)))
   })
   await settled(page, timed)
@@ -252,7 +255,7 @@ async function measureLongHistory(
   await clearTap(page)
   const more = smoke ? 2 : 8
   const times: number[] = []
-  await lanes(page, more, 0.1, async () => {
+  await lanes(page, more, laneBetween, async () => {
     times.push(...(await takeTraces(page)))
   })
   const found = await settled(page, strokes + more)
