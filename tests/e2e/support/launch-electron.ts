@@ -36,7 +36,7 @@ export async function launchElectron(
   const own = options.userFolder === undefined ? createUserFolder() : null
   const userFolder = options.userFolder ?? own!.folder
   const started = performance.now()
-  const electron = await _electron.launch({
+  const electron = await connectToElectron({
     executablePath: program,
     args: [...electronSwitches(), repository, ...(options.args ?? [])],
     cwd: repository,
@@ -82,6 +82,33 @@ export async function launchElectron(
     },
     close: () => (closed ??= end()),
   }
+}
+
+const connectLimitMs = 60_000
+
+/**
+ * Starts Electron. Once in some hundred starts Playwright never connects, and its own time limit does not end that; no code of the app has
+ * run by then, so that a second start is as good as the first. It is said in the log.
+ */
+async function connectToElectron(
+  options: NonNullable<Parameters<typeof _electron.launch>[0]>,
+): Promise<ElectronApplication> {
+  const first = _electron.launch(options)
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), connectLimitMs)
+  })
+  const connected = await Promise.race([first, tooLong])
+  clearTimeout(timer)
+  if (connected !== null) return connected
+  console.log(
+    `Playwright did not connect to Electron within ${connectLimitMs / 1000} s; starting it once more`,
+  )
+  first.then(
+    (late) => late.close(),
+    () => undefined,
+  )
+  return await _electron.launch(options)
 }
 
 /** Process numbers as Electron itself counts them. */
