@@ -302,13 +302,18 @@ export class LabelPlanes implements LabelPlaneSource {
       )
     const missing = [...this.#ahead.values()].filter((stroke) => (stroke.sequence ?? Infinity) > sequence)
     let changed: Rectangle | null = rectangle
-    if (held.labels === null) held.labels = data.slice()
-    else {
-      const differing = copyRows(data, rectangle, held.labels, columns)
+    if (held.labels === null) {
+      held.labels = data.slice()
+      for (const { edits } of missing) for (const edit of edits) this.#drawInto(held, edit, rectangle)
+    } else if (missing.length === 0) {
       // What was drawn ahead is nearly always what the data process answers: then nothing has to be drawn again.
-      if (missing.length === 0) changed = differing
+      changed = copyRows(data, rectangle, held.labels, columns)
+    } else {
+      const before = cutRows(held.labels, rectangle, columns)
+      copyRows(data, rectangle, held.labels, columns)
+      for (const { edits } of missing) for (const edit of edits) this.#drawInto(held, edit, rectangle)
+      changed = differingPart(before, rectangle, held.labels, columns)
     }
-    for (const { edits } of missing) for (const edit of edits) this.#drawInto(held, edit, rectangle)
     for (const waiter of held.waiting) waiter.resolve(held.labels)
     held.waiting.clear()
     if (changed !== null) this.#announce(held.plane, changed)
@@ -340,6 +345,31 @@ function copyRows(
   labels: Uint8Array,
   columns: number,
 ): Rectangle | null {
+  const differing = differingPart(data, rectangle, labels, columns)
+  const width = rectangle.right - rectangle.left
+  for (let row = differing?.top ?? 0; row < (differing?.bottom ?? 0); row++) {
+    const from = (row - rectangle.top) * width
+    labels.set(data.subarray(from, from + width), row * columns + rectangle.left)
+  }
+  return differing
+}
+
+/** The values of `rectangle` in a plane of that many columns, C order. */
+function cutRows(labels: Uint8Array, { top, left, bottom, right }: Rectangle, columns: number): Uint8Array {
+  const width = right - left
+  const data = new Uint8Array((bottom - top) * width)
+  for (let row = top; row < bottom; row++)
+    data.set(labels.subarray(row * columns + left, row * columns + right), (row - top) * width)
+  return data
+}
+
+/** The smallest rectangle in which `data`, the values of `rectangle`, differ from those of a plane; `null` when they do not. */
+function differingPart(
+  data: Uint8Array,
+  rectangle: Rectangle,
+  labels: Uint8Array,
+  columns: number,
+): Rectangle | null {
   const width = rectangle.right - rectangle.left
   let [top, left, bottom, right] = [-1, width, 0, 0]
   for (let row = rectangle.top; row < rectangle.bottom; row++) {
@@ -350,7 +380,6 @@ function copyRows(
     if (first === width) continue
     let last = width - 1
     while (data[from + last] === labels[to + last]) last--
-    labels.set(data.subarray(from + first, from + last + 1), to + first)
     if (top < 0) top = row
     bottom = row + 1
     left = Math.min(left, first)
