@@ -267,6 +267,27 @@ describe('sources', () => {
     ).rejects.toMatchObject({ _tag: 'NotFound' })
   })
 
+  test('that lie outside of what the window may reach stay out of reach, also while they are looked for', async () => {
+    const folder = fresh()
+    const inside = path.join(folder, 'inside')
+    const place = path.join(inside, 'p.phasemark')
+    mkdirSync(inside)
+    const { implementation: owner } = await start(folder)
+    await owner.create({ path: place, name: 'p' }, context)
+    const { volumeId } = await owner.addVolume(sampleVolume(folder), context)
+    await owner.close({}, context)
+    const [images, elsewhere] = [path.join(folder, 'images'), path.join(folder, 'elsewhere')]
+    renameSync(images, elsewhere)
+    const { implementation: projects, holder } = await start(inside, { roots: [inside] })
+    await projects.open({ path: place }, context)
+    renameSync(elsewhere, images)
+    expect(() => holder.current().volume(volumeId)).toThrow('outside of the folders')
+    const looking = projects.lookAgain({ volumeId }, context)
+    expect(() => holder.current().volume(volumeId)).toThrow()
+    expect((await looking).volumes[0].source).toMatchObject({ state: 'missing' })
+    expect(() => holder.current().volume(volumeId)).toThrow('outside of the folders')
+  })
+
   test('that are gone are said so, and are taken from where they are now', async () => {
     const folder = fresh()
     const { implementation: projects } = await start(folder)

@@ -163,12 +163,16 @@ export class ProjectSession implements OpenProject {
     this.unreachable.set(id, reason)
   }
 
+  /** Takes back {@link forbid}. */
+  permit(id: string): void {
+    this.unreachable.delete(id)
+  }
+
   /** Looks for the source of a volume again: its drive may be connected by now. */
   async locateAgain(id: string): Promise<void> {
     const stored = this.project.volumes.find((volume) => volume.id === id)
     if (stored === undefined) return
     this.located.set(id, await locateSource(this.folder, stored))
-    this.unreachable.delete(id)
     this.volumeList = this.listVolumes()
   }
 

@@ -34,23 +34,31 @@ export class SourceStates {
 
   /** Quick: is everything there, and may it be reached? */
   async locate(session: ProjectSession): Promise<void> {
-    for (const volume of session.volumes) {
+    for (const volume of session.volumes) await this.locateOne(session, volume)
+  }
+
+  /** One that is not there is judged too: it may appear later. */
+  private async locateOne(session: ProjectSession, volume: ProjectVolume): Promise<void> {
+    if (await this.guard.allows(volume.path)) {
+      session.permit(volume.id)
       if (!session.isSourceFound(volume.id)) this.states.set(volume.id, missing(volume))
-      else if (!(await this.guard.allows(volume.path))) {
-        const message = `${volume.path} lies outside of the folders that were opened for this window.`
-        this.states.set(volume.id, { state: 'missing', message })
-        session.forbid(volume.id, message)
-      }
+      return
     }
+    const message = `${volume.path} lies outside of the folders that were opened for this window.`
+    this.states.set(volume.id, { state: 'missing', message })
+    session.forbid(volume.id, message)
   }
 
   /** Looks at one source anew: whether it is there, and whether it is what it was. */
   async lookAgain(session: ProjectSession, volumeId: string, signal: AbortSignal): Promise<void> {
+    // Another place may be found: nobody gets it before it is known to be one that the window may reach.
+    session.forbid(volumeId, 'The source of this volume is being looked for.')
     await session.locateAgain(volumeId)
     this.settle(volumeId)
-    await this.locate(session)
     const volume = session.volumes.find(({ id }) => id === volumeId)
-    if (volume === undefined || this.of(volumeId).state !== 'ok') return
+    if (volume === undefined) return
+    await this.locateOne(session, volume)
+    if (this.of(volumeId).state !== 'ok') return
     const found = await this.look(volume, signal)
     if (!signal.aborted && found !== fine) this.states.set(volumeId, found)
   }
