@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { _electron } from 'playwright'
 import type { ElectronApplication } from 'playwright'
 import {
@@ -36,9 +37,9 @@ export async function launchElectron(
   const own = options.userFolder === undefined ? createUserFolder() : null
   const userFolder = options.userFolder ?? own!.folder
   const started = performance.now()
-  const electron = await connectToElectron({
+  const electron = await _electron.launch({
     executablePath: program,
-    args: [...electronSwitches(), repository, ...(options.args ?? [])],
+    args: [...electronSwitches(), '-r', waitForPlaywright, repository, ...(options.args ?? [])],
     cwd: repository,
     env: environmentOf(userFolder, { DISPLAY: await ensureDisplay(), ...options.env }),
   })
@@ -84,32 +85,8 @@ export async function launchElectron(
   }
 }
 
-const connectLimitMs = 60_000
-
-/**
- * Starts Electron. Once in some hundred starts Playwright never connects, and its own time limit does not end that; no code of the app has
- * run by then, so that a second start is as good as the first. It is said in the log.
- */
-async function connectToElectron(
-  options: NonNullable<Parameters<typeof _electron.launch>[0]>,
-): Promise<ElectronApplication> {
-  const first = _electron.launch(options)
-  let timer: NodeJS.Timeout | undefined
-  const tooLong = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), connectLimitMs)
-  })
-  const connected = await Promise.race([first, tooLong])
-  clearTimeout(timer)
-  if (connected !== null) return connected
-  console.log(
-    `Playwright did not connect to Electron within ${connectLimitMs / 1000} s; starting it once more`,
-  )
-  first.then(
-    (late) => late.close(),
-    () => undefined,
-  )
-  return await _electron.launch(options)
-}
+/** Makes starts with Playwright certain; the file says how. */
+const waitForPlaywright = path.join(import.meta.dirname, 'wait-for-playwright.cjs')
 
 /** Process numbers as Electron itself counts them. */
 async function processIds(electron: ElectronApplication): Promise<ProcessIds> {
