@@ -108,6 +108,9 @@ export async function startApp(paths: readonly string[]): Promise<void> {
   app.disableDomainBlockingFor3DAPIs()
   // WebGL in software where there is no graphics card. Chromium calls it unsafe because of what hostile pages might do with it.
   app.commandLine.appendSwitch('enable-unsafe-swiftshader')
+  // Without it V8 collects garbage after every slice of some megabytes that arrives in the window, for longer than the slice took
+  // to come. Newer V8 always does this and does not know the flag any more, which it ignores.
+  app.commandLine.appendSwitch('js-flags', '--external-memory-accounted-in-global-limit')
   app.on('web-contents-created', (_event, created) => {
     confine(created)
   })
