@@ -61,6 +61,16 @@ describe.each(benchmarks)('benchmark $name in its tiny size', ({ name, peers, ou
   )
 })
 
+it('benchmark window in its tiny size (needs an Electron that tests can start)', async ({ skip }) => {
+  const { measurements, skipped } = await smoke('window')
+  if ('Electron' in skipped) skip(skipped['Electron'])
+  const measured = new Map(measurements.map(({ what, value }) => [what, value]))
+  // What no machine is too slow for.
+  expect(measured.get('strokes lost')).toBe(0)
+  expect(measured.get('strokes lost with a long history')).toBe(0)
+  expect(measured.get('uploads beyond what changed and where the brush was before')).toBe(0)
+})
+
 it('benchmark scores in its tiny size (needs soc-niysz-figures in the shared data)', async ({ skip }) => {
   skip(sharedData('soc-niysz-figures') === null, 'no soc-niysz-figures in the shared data (PHASEMARK_SHARED)')
   const { measurements } = await smoke('scores', '--splits', 'soc-top-bottom', '--steps', '1')

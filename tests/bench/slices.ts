@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PlaneAxis } from '../../src/shared/annotation/edit.ts'
@@ -11,6 +11,7 @@ import type { VolumesEngine } from '../../src/main/engine/view/volumes-engine.ts
 import { createRandom } from '../../src/shared/random.ts'
 import type { BenchmarkOptions } from './benchmark.ts'
 import { timed } from './interleave.ts'
+import { readPlainly } from './plain-read.ts'
 import type { BenchmarkResult, Measurement } from './report.ts'
 import { plainLayout, writeSampleVolume } from './sample-volume.ts'
 import { median } from './statistics.ts'
@@ -147,16 +148,6 @@ async function measureScrubbing(
   ]
 }
 
-/** All bytes of a file into memory of their own, as little work as there can be. */
-function readPlainly(file: string): void {
-  const handle = openSync(file, 'r')
-  const { size } = fstatSync(handle)
-  const buffer = Buffer.allocUnsafeSlow(size)
-  let at = 0
-  while (at < size) at += readSync(handle, buffer, at, size - at, at)
-  closeSync(handle)
-}
-
 /** XZ and YZ at random places, each level; what `level` was really answered with is in the note. */
 async function measureStanding(
   when: string,
@@ -230,7 +221,7 @@ async function startEngine(
   }
   const { bavail, bsize } = statfsSync(folder)
   const engine = createVolumesService({
-    project: { current: () => project, onClosing: () => () => undefined },
+    project: { current: () => project, onClosing: () => () => undefined, onOpened: () => () => undefined },
     emit: (_event, state) => {
       onState(state)
     },

@@ -8,7 +8,14 @@ import { mountSmallDisk } from '../support/small-disk.ts'
 import { waitFor, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
 import { showFailures } from './support/show-failures.ts'
-import { labelledVoxels, largePlane, stroke, strokeCount, type Point } from './support/painting.ts'
+import {
+  addMaterials,
+  labelledVoxels,
+  largePlane,
+  stroke,
+  strokeCount,
+  type Point,
+} from './support/painting.ts'
 
 /**
  * A disk that fills up while somebody paints, and a project that can only be read: said at once, and nothing painted is lost. The
@@ -86,9 +93,7 @@ describe.each(hosts)('a project on a small disk in $title', (host) => {
     await dialog.getByRole('textbox', { name: 'Name' }).fill('small')
     await dialog.getByRole('button', { name: 'Import', exact: true }).click()
     await dialog.waitFor({ state: 'hidden' })
-    await page.keyboard.press('Control+2')
-    await page.getByRole('textbox', { name: 'Name of the first material' }).fill('Pore')
-    await page.getByRole('button', { name: 'Add material', exact: true }).click()
+    await addMaterials(page, ['Pore'])
     await takeUpBrush()
     expect(await blueness(page, [0.5, rowOf(0)])).toBeLessThan(10)
     await paint(painted++)

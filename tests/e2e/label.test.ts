@@ -7,7 +7,7 @@ import { writeTomogram } from '../support/sample-tomogram.ts'
 import type { AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
 import { showFailures } from './support/show-failures.ts'
-import { labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
+import { addMaterials, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
 /**
  * What Label promises beyond a first day: versions, any place in the history, materials that must not be painted, files out
@@ -25,13 +25,6 @@ describe.each(hosts)('Label in $title', (host) => {
   const tomogram = writeTomogram(scratch, { slices: 12, height: 120, width: 140 })
   let app: AppUnderTest
   let page: Page
-
-  async function addMaterial(name: string): Promise<void> {
-    await page.getByRole('button', { name: 'Add a material' }).click()
-    await page.getByRole('textbox', { name: 'Name of the new material' }).fill(name)
-    await page.keyboard.press('Enter')
-    await page.getByRole('list', { name: 'Materials' }).getByText(name).waitFor()
-  }
 
   async function line(row: number): Promise<void> {
     await stroke(page, [
@@ -59,10 +52,7 @@ describe.each(hosts)('Label in $title', (host) => {
     const dialog = page.getByRole('dialog', { name: 'Import volume' })
     await dialog.getByRole('button', { name: 'Import', exact: true }).click()
     await dialog.waitFor({ state: 'hidden' })
-    await page.keyboard.press('Control+2')
-    await page.getByRole('textbox', { name: 'Name of the first material' }).fill('Pore')
-    await page.getByRole('button', { name: 'Add material', exact: true }).click()
-    await addMaterial('Solid')
+    await addMaterials(page, ['Pore', 'Solid'])
     expect(await labelledVoxels(page, 'Pore')).toBe(0)
   })
 

@@ -8,7 +8,7 @@ import { waitFor, type AppUnderTest } from './support/app-under-test.ts'
 import { testHosts } from './support/hosts.ts'
 import { accessibilityProblems, saveLooks } from './support/looks.ts'
 import { showFailures } from './support/show-failures.ts'
-import { clickAt, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
+import { addMaterials, clickAt, labelledVoxels, largePlane, stroke, strokeCount } from './support/painting.ts'
 
 /**
  * What a user does on the first day, on every host with the real engine: open a folder, say what the files do not, name
@@ -109,13 +109,7 @@ describe.each(hosts)('first day in $title', (host) => {
   })
 
   it('paints materials that are counted, and takes strokes back and brings them again', async () => {
-    await page.keyboard.press('Control+2')
-    await page.getByRole('textbox', { name: 'Name of the first material' }).fill('Pore')
-    await page.getByRole('button', { name: 'Add material' }).click()
-    await page.getByRole('button', { name: 'Add a material' }).click()
-    await page.keyboard.type('Solid')
-    await page.keyboard.press('Enter')
-    await page.getByRole('list', { name: 'Materials' }).getByText('Solid').waitFor()
+    await addMaterials(page, ['Pore', 'Solid'])
     await largePlane(page).focus()
     await page.keyboard.press('b')
     await page.keyboard.press('1')

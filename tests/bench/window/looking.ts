@@ -1,4 +1,3 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright'
@@ -8,6 +7,7 @@ import { windowSizes } from '../../e2e/support/app-under-test.ts'
 import { launchElectron, type ElectronUnderTest } from '../../e2e/support/launch-electron.ts'
 import { largePlane } from '../../e2e/support/painting.ts'
 import type { BenchmarkOptions } from '../benchmark.ts'
+import { readPlainly } from '../plain-read.ts'
 import type { Measurement } from '../report.ts'
 import { plainLayout, writeSampleVolume } from '../sample-volume.ts'
 import { median } from '../statistics.ts'
@@ -198,16 +198,6 @@ async function shownLevel(page: Page): Promise<number> {
     ({ axis, quick }) => axis === 'z' && !quick,
   )
   return planes.at(-1)?.level ?? 0
-}
-
-/** All bytes of a file into memory of their own, as little work as there can be. */
-function readPlainly(file: string): void {
-  const handle = openSync(file, 'r')
-  const { size } = fstatSync(handle)
-  const buffer = Buffer.allocUnsafeSlow(size)
-  let at = 0
-  while (at < size) at += readSync(handle, buffer, at, size - at, at)
-  closeSync(handle)
 }
 
 async function scrub(

@@ -7,7 +7,7 @@ import { createRandom } from '../../../src/shared/random.ts'
 import type { Shape3 } from '../../../src/shared/volume.ts'
 import { waitFor, windowSizes } from '../../e2e/support/app-under-test.ts'
 import { launchElectron, type ElectronUnderTest } from '../../e2e/support/launch-electron.ts'
-import { clickAt, largePlane, stroke, strokeCount } from '../../e2e/support/painting.ts'
+import { addMaterials, clickAt, largePlane, stroke, strokeCount } from '../../e2e/support/painting.ts'
 import { createLabelledProject } from '../../support/labelled-project.ts'
 import type { BenchmarkOptions } from '../benchmark.ts'
 import type { Measurement } from '../report.ts'
@@ -56,7 +56,8 @@ export async function benchmarkPainting(
   const details: Record<string, unknown> = { shape, strokes }
   try {
     onProgress('painting')
-    await addMaterials(app.page)
+    await largePlane(app.page).waitFor()
+    await addMaterials(app.page, ['Pore', 'Solid'])
     await takeBrush(app.page)
     const painted = await measurePainting(app.page, smoke)
     measurements.push(...painted.measurements)
@@ -77,17 +78,6 @@ export async function benchmarkPainting(
     await later.close()
   }
   return { measurements, details }
-}
-
-async function addMaterials(page: Page): Promise<void> {
-  await largePlane(page).waitFor()
-  await page.keyboard.press('Control+2')
-  await page.getByRole('textbox', { name: 'Name of the first material' }).fill('Pore')
-  await page.getByRole('button', { name: 'Add material' }).click()
-  await page.getByRole('button', { name: 'Add a material' }).click()
-  await page.keyboard.type('Solid')
-  await page.keyboard.press('Enter')
-  await page.getByRole('list', { name: 'Materials' }).getByText('Solid').waitFor()
 }
 
 async function takeBrush(page: Page): Promise<void> {

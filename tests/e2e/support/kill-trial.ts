@@ -7,7 +7,7 @@ import { createRandom, type Random } from '../../../src/shared/random.ts'
 import { writeTomogram } from '../../support/sample-tomogram.ts'
 import { waitFor } from './app-under-test.ts'
 import { launchElectron, type ElectronUnderTest } from './launch-electron.ts'
-import { labelledVoxels, largePlane, stroke, strokeCount, type Point } from './painting.ts'
+import { addMaterials, labelledVoxels, largePlane, stroke, strokeCount, type Point } from './painting.ts'
 import { callFromWindow } from './window-calls.ts'
 
 /** Everything the desktop app consists of. */
@@ -93,13 +93,7 @@ export class KillTrial {
     await dialog.getByRole('textbox', { name: 'Name' }).fill('killed')
     await dialog.getByRole('button', { name: 'Import', exact: true }).click()
     await dialog.waitFor({ state: 'hidden' })
-    await page.keyboard.press('Control+2')
-    await page.getByRole('textbox', { name: 'Name of the first material' }).fill(materials[0])
-    await page.getByRole('button', { name: 'Add material', exact: true }).click()
-    await page.getByRole('button', { name: 'Add a material' }).click()
-    await page.getByRole('textbox', { name: 'Name of the new material' }).fill(materials[1])
-    await page.keyboard.press('Enter')
-    await page.getByRole('list', { name: 'Materials' }).getByText(materials[1]).waitFor()
+    await addMaterials(page, materials)
     await trial.#takeUpBrush()
     return trial
   }

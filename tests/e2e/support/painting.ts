@@ -8,6 +8,21 @@ export function largePlane(page: Page): Locator {
   return page.getByRole('application', { name: /^XY plane/ })
 }
 
+/** Goes to Label and adds the materials of a project that has none, in this order: their keys are 1, 2, … */
+export async function addMaterials(page: Page, [first, ...others]: readonly string[]): Promise<void> {
+  await page.keyboard.press('Control+2')
+  await page.getByRole('textbox', { name: 'Name of the first material' }).fill(first)
+  await page.getByRole('button', { name: 'Add material', exact: true }).click()
+  const list = page.getByRole('list', { name: 'Materials' })
+  await list.getByText(first).waitFor()
+  for (const name of others) {
+    await page.getByRole('button', { name: 'Add a material' }).click()
+    await page.getByRole('textbox', { name: 'Name of the new material' }).fill(name)
+    await page.keyboard.press('Enter')
+    await list.getByText(name).waitFor()
+  }
+}
+
 /** Draws a line with the pointer through `points`; every part of it takes `steps` pointer moves. */
 export async function stroke(page: Page, points: readonly Point[], steps = 8): Promise<void> {
   const box = await boxOf(largePlane(page))
