@@ -32,7 +32,7 @@ export const jobSchema = z.object({
   progress: progressSchema.nullable(),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
-  /** One sentence at the end: what was done, how fast, what was not done. */
+  /** One sentence at the end: what was done, how fast, what was not done. Before that, what it waits for, when that is known. */
   summary: z.string().nullable(),
   error: errorDataSchema.nullable(),
   /** Shown in the background only, without a notice at its end. */

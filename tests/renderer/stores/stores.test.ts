@@ -204,10 +204,56 @@ describe('jobs', () => {
     }
   }
 
-  it('tell how they ended, and failures with the reason', async () => {
-    const { fake } = createStage()
+  async function startJobs(): Promise<ReturnType<typeof useJobsStore>> {
     const jobs = useJobsStore()
     jobs.start()
+    useConnectionStore().start()
+    await settle()
+    return jobs
+  }
+
+  it('wait for their process when it is gone, and are then what the next one says', async () => {
+    const { fake } = createStage()
+    const ids = Array.from({ length: 5 }, () => nextId())
+    const [again, failed, lost, quiet, other] = ids
+    const titles = ids.map((_, at) => `job ${at}`)
+    const job = (id: string, change = {}) => jobOf(id, { title: titles[ids.indexOf(id)], ...change })
+    const jobs = await startJobs()
+    for (const id of [again, failed, lost]) fake.emit('data', 'jobs', 'changed', job(id))
+    fake.emit('data', 'jobs', 'changed', job(quiet, { quiet: true }))
+    fake.emit('compute', 'jobs', 'changed', job(other))
+    const states = () => jobs.all.map(({ id, state }) => [id, state]).sort()
+    fake.setConnected('data', false)
+    expect(states()).toEqual(
+      ids.map((id): [string, string] => [id, id === other ? 'running' : 'waiting']).sort(),
+    )
+    expect(jobs.current?.id).toBe(other)
+    const reason = 'waiting for its project to be opened again: /data/a.phasemark'
+    fake.services.data.jobs.list = () => [
+      job(again, { state: 'waiting', progress: null, summary: reason }),
+      job(failed, {
+        state: 'failed',
+        endedAt: '2026-11-22T09:01:00.000Z',
+        error: { _tag: 'Disconnected', message: 'given up', fields: { process: 'engine' } },
+      }),
+    ]
+    fake.setConnected('data', true)
+    await settle()
+    expect(states()).toEqual(
+      [[again, 'waiting'] as const, [failed, 'failed'] as const, [other, 'running'] as const].sort(),
+    )
+    expect(jobs.waiting[0].summary).toBe(reason)
+    // Nobody has to hear of a quiet one, which goes on when it is needed.
+    expect(
+      useNoticesStore()
+        .notices.map(({ title }) => title)
+        .sort(),
+    ).toEqual([`${titles[1]}: failed`, `${titles[2]}: failed`])
+  })
+
+  it('tell how they ended, and failures with the reason', async () => {
+    const { fake } = createStage()
+    const jobs = await startJobs()
     const [done, failed, quiet] = [nextId(), nextId(), nextId()]
     const tell = (id: string, change: object): void => fake.emit('data', 'jobs', 'changed', jobOf(id, change))
     for (const id of [done, failed, quiet]) tell(id, { quiet: id === quiet })

@@ -60,6 +60,7 @@ function serve(name: string, options: { readOnly?: string; importLabels?: Import
       closing = listener
       return () => undefined
     },
+    onOpened: () => () => undefined,
   }
   const events: [string, unknown][] = []
   const jobs: Promise<string>[] = []

@@ -105,7 +105,7 @@ describe('the device service', () => {
       },
       stateFolder,
       machine,
-    })
+    }).implementation
   const runTest = (): Promise<string> => work!({ signal: context.signal, onProgress: () => undefined })
 
   it('loads the runtime when it is asked, and says so meanwhile', async () => {

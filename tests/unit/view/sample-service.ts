@@ -133,6 +133,7 @@ export function startService(
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    onOpened: () => () => undefined,
   }
   const engine = createVolumesService({
     cacheFolder: path.join(parent, 'cache'),

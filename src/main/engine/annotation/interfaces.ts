@@ -1,7 +1,7 @@
 import type { LabelChange, LabelVersion, labelsService } from '../../../shared/contract/labels.ts'
 import type { Emit, ServiceImplementation } from '../../../shared/contract/definition.ts'
 import type { JobOptions } from '../job-options.ts'
-import type { JobRunner } from '../jobs/job-runner.ts'
+import type { JobResumers, JobRunner } from '../jobs/job-runner.ts'
 import type { OpenProject, ProjectHolder } from '../project/project-holder.ts'
 import type { VolumeSource } from '../volume/volume-source.ts'
 
@@ -71,6 +71,8 @@ export interface LabelsServiceOptions {
   jobs: JobRunner
   importLabels?: ImportLabels
   exportLabels?: ExportLabels
+  /** How long an import or export that lost its process waits for its project to be opened again; default 10 minutes. */
+  longestWaitMs?: number
   /** Things that cost nothing but time, such as a snapshot that cannot be read; default: a process warning. */
   warn?: (message: string) => void
 }
@@ -78,18 +80,32 @@ export interface LabelsServiceOptions {
 /** Both answer with the sentence that ends the job. */
 export type ImportLabels = (
   target: { store: BulkLabels; project: OpenProject; volumeId: string },
-  request: { path: string; unlabelled?: number | null | undefined; keepExisting: boolean },
+  request: {
+    path: string
+    unlabelled?: number | null | undefined
+    keepExisting: boolean
+    /** Id of the edit; random when it is not given. */
+    editId?: string
+  },
   options: Required<JobOptions>,
 ) => Promise<string>
 
 export type ExportLabels = (
   target: { store: LabelReader; project: OpenProject; volumeId: string },
-  request: { path: string },
+  request: {
+    path: string
+    /** Tells what an earlier process has left of this export from what others have put there. */
+    exportId?: string
+    /** An earlier process may have written a part of it, or all. Default: no. */
+    isResumed?: boolean
+  },
   options: Required<JobOptions>,
 ) => Promise<string>
 
 export interface LabelsService {
   implementation: ServiceImplementation<typeof labelsService>
+  /** Take up imports and exports that an earlier process has left. */
+  resumers: JobResumers
   /** What a project's list says of a volume, whether its labels are open or not. */
   summary(volumeId: string): Promise<{ labelledSlices: number; labelledVoxels: number; bytes: number }>
   /** Ends the journals of all open volumes. */

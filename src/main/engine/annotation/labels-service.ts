@@ -1,16 +1,16 @@
 import { overwritableLabels } from '../../../shared/annotation/paint.ts'
 import { PhasemarkError } from '../../../shared/errors.ts'
-import type { JobOptions } from '../job-options.ts'
 import type { OpenProject } from '../project/project-holder.ts'
 import type { LabelsService, LabelsServiceOptions } from './interfaces.ts'
 import { listLabelFiles } from './journal-files.ts'
+import { createLabelJobs } from './label-jobs.ts'
 import { LabelStore, openLabelStoreForReading } from './label-store.ts'
 
 type Summary = Awaited<ReturnType<LabelsService['summary']>>
 
 /** The labels of the open project, one {@link LabelStore} per volume, opened when it is asked for. */
 export function createLabelsService(options: LabelsServiceOptions): LabelsService {
-  const { project, source, emit, jobs } = options
+  const { project, source, emit } = options
   const warn = options.warn ?? ((message: string) => process.emitWarning(message, 'LabelWarning'))
   const stores = new Map<string, Promise<LabelStore>>()
   const summaries = new Map<string, Summary>()
@@ -72,30 +72,21 @@ export function createLabelsService(options: LabelsServiceOptions): LabelsServic
     return result
   }
 
-  /** Starts a job that ends with its project. */
-  async function startJob(
-    kind: 'label-import' | 'label-export',
-    title: (name: string) => string,
-    volumeId: string,
-    run: (
-      target: { store: LabelStore; project: OpenProject; volumeId: string },
-      options: Required<JobOptions>,
-    ) => Promise<string>,
-  ): Promise<{ jobId: string }> {
-    const current = project.current()
-    const store = await storeOf(volumeId)
-    const { signal } = closing
-    const jobId = jobs.start(
-      { kind, title: title(current.volume(volumeId).name) },
-      ({ signal: own, onProgress }) =>
-        run({ store, project: current, volumeId }, { signal: AbortSignal.any([own, signal]), onProgress }),
-    )
-    return { jobId }
-  }
+  const labelJobs = createLabelJobs({
+    ...options,
+    importLabels: options.importLabels ?? (() => Promise.reject(notOffered('import'))),
+    exportLabels: options.exportLabels ?? (() => Promise.reject(notOffered('export'))),
+    async targetOf(volumeId) {
+      const { signal } = closing
+      const current = project.current()
+      return { store: await storeOf(volumeId), project: current, volumeId, closing: signal }
+    },
+  })
 
   return {
     summary,
     close,
+    resumers: labelJobs.resumers,
     implementation: {
       open: async ({ volumeId }) => (await storeOf(volumeId)).state,
       readPlane: async ({ volumeId, axis, index, rectangle }) =>
@@ -108,27 +99,13 @@ export function createLabelsService(options: LabelsServiceOptions): LabelsServic
       labelledSlices: async ({ volumeId }) => (await storeOf(volumeId)).sliceMaterials(),
       saveVersion: async ({ volumeId, name }) => await (await storeOf(volumeId)).saveVersion(name),
       restoreVersion: async ({ volumeId, number }) => await (await storeOf(volumeId)).restoreVersion(number),
-      startImport: async ({ volumeId, path, unlabelled, keepExisting }) => {
-        const { importLabels } = options
-        if (importLabels === undefined) throw notOffered('import')
-        const store = await storeOf(volumeId)
-        store.requireWritable()
-        return await startJob(
-          'label-import',
-          (name) => `Importing labels into ${name}`,
-          volumeId,
-          (target, job) => importLabels(target, { path, unlabelled, keepExisting }, job),
-        )
+      startImport: async (request) => {
+        if (options.importLabels === undefined) throw notOffered('import')
+        return await labelJobs.startImport(request)
       },
-      startExport: async ({ volumeId, path }) => {
-        const { exportLabels } = options
-        if (exportLabels === undefined) throw notOffered('export')
-        return await startJob(
-          'label-export',
-          (name) => `Exporting labels of ${name}`,
-          volumeId,
-          (target, job) => exportLabels(target, { path }, job),
-        )
+      startExport: async (request) => {
+        if (options.exportLabels === undefined) throw notOffered('export')
+        return await labelJobs.startExport(request)
       },
     },
   }

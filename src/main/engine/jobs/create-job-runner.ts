@@ -12,7 +12,7 @@ import {
 } from '../../../shared/errors.ts'
 import type { Progress } from '../../../shared/job.ts'
 import type { JobRecord, RecordedJob } from './job-record.ts'
-import type { JobDescription, JobResumer, JobRunner, JobWork } from './job-runner.ts'
+import type { JobDescription, JobResumers, JobRunner, JobWork, ResumedWork } from './job-runner.ts'
 import { throttle } from './throttle.ts'
 import type { Throttle } from './throttle.ts'
 
@@ -44,10 +44,11 @@ export interface JobRunnerOptions {
 export interface JobService {
   readonly runner: JobRunner
   readonly implementation: ServiceImplementation<typeof jobsService>
-  /** Says how jobs of a kind are taken up again. Before `resume`. */
-  onResume(kind: string, resumer: JobResumer): void
-  /** Takes up what an earlier process has left; once, when the process is complete. */
-  resume(): Promise<void>
+  /**
+   * Takes up what an earlier process has left; once, when the process is complete. Jobs of a kind without a resumer are told as
+   * failed.
+   */
+  resume(resumers?: JobResumers): Promise<void>
   /** Stops all jobs and waits for them, at most two seconds. Those that can be taken up again stay recorded. */
   close(): Promise<void>
 }
@@ -56,7 +57,10 @@ interface ActiveJob {
   job: Job
   work: JobWork
   description: JobDescription
+  /** Processes in which it has been running. */
   attempts: number
+  /** What it waits for has not come yet. */
+  isBlocked: boolean
   controller: AbortController
   throttle: Throttle
   /** Set while it runs. */
@@ -65,7 +69,7 @@ interface ActiveJob {
 
 /**
  * States of a job: waiting → running → done | stopped | failed. Jobs that somebody started and quiet ones wait in separate
- * lanes, each with its limit.
+ * lanes, each with its limit. One that was taken up again and waits for something enters its lane when that has come.
  */
 export function createJobRunner(options: JobRunnerOptions): JobService {
   const { emit, reportDefect, record } = options
@@ -73,37 +77,51 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
   /** In the order of their start. */
   const active = new Map<string, ActiveJob>()
   const ended = new Map<string, Job>()
-  const resumers = new Map<string, JobResumer>()
   let closing = false
 
   function announce(job: Job): void {
     emit('changed', { ...job })
   }
 
-  function writeRecord(): void {
+  /** Resolves when the jobs as they are now are on disk; a record that cannot be written stops no job. */
+  async function writeRecord(): Promise<void> {
     if (record === undefined) return
-    const jobs = [...active.values()].filter((one) => !one.job.quiet).map(recorded)
-    record.write(jobs).catch((error: unknown) => {
+    try {
+      await record.write([...active.values()].filter((one) => !one.job.quiet).map(recorded))
+    } catch (error) {
       reportDefect(error, 'the record of running jobs')
-    })
+    }
   }
 
-  function add(job: Job, description: JobDescription, work: JobWork, attempts: number): void {
+  function add(job: Job, description: JobDescription, { run: work, wait }: ResumedWork, attempts = 0): void {
     const one: ActiveJob = {
       job,
       description,
       work,
       attempts,
+      isBlocked: wait !== undefined,
       controller: new AbortController(),
       throttle: throttle(progressIntervalMs, () => {
         announce(job)
       }),
       ended: null,
     }
+    job.summary = wait?.reason ?? null
     active.set(job.id, one)
     announce(job)
-    writeRecord()
+    void writeRecord()
+    if (wait !== undefined) void unblock(one, wait.until)
     startWaiting()
+  }
+
+  async function unblock(one: ActiveJob, until: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await until(one.controller.signal)
+      one.isBlocked = false
+      startWaiting()
+    } catch (error) {
+      endBadly(one, error)
+    }
   }
 
   function startWaiting(): void {
@@ -112,7 +130,7 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
       let free = parallelJobs - lane.filter((one) => one.job.state === 'running').length
       for (const one of lane) {
         if (free <= 0) break
-        if (one.job.state !== 'waiting') continue
+        if (one.job.state !== 'waiting' || one.isBlocked) continue
         free--
         one.ended = run(one)
       }
@@ -122,9 +140,12 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
   async function run(one: ActiveJob): Promise<void> {
     const { job, controller } = one
     job.state = 'running'
+    job.summary = null
+    one.attempts++
     announce(job)
-    // Later, so that the id is with the caller before the work begins.
-    await Promise.resolve()
+    // Later, so that the id is with the caller before the work begins; and on record, so that it is not lost, nor taken up for ever.
+    const isRecorded = writeRecord()
+    await (job.quiet ? Promise.resolve() : isRecorded)
     try {
       throwIfCancelled(controller.signal)
       const summary = await one.work({
@@ -137,13 +158,17 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
       })
       end(one, 'done', { summary })
     } catch (error) {
-      if (hasTag(error, 'Cancelled')) {
-        end(one, 'stopped', { summary: error.fields.resumeHint ?? null })
-      } else {
-        if (!isPhasemarkError(error) || error._tag === 'Internal') reportDefect(error, `job ${job.kind}`)
-        end(one, 'failed', { error })
-      }
+      endBadly(one, error)
     }
+  }
+
+  function endBadly(one: ActiveJob, error: unknown): void {
+    if (hasTag(error, 'Cancelled')) {
+      end(one, 'stopped', { summary: error.fields.resumeHint ?? null })
+      return
+    }
+    if (!isPhasemarkError(error) || error._tag === 'Internal') reportDefect(error, `job ${one.job.kind}`)
+    end(one, 'failed', { error })
   }
 
   function end(
@@ -152,6 +177,8 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
     outcome: { summary?: string | null; error?: unknown },
   ): void {
     const { job } = one
+    // Stopped while it waited: its waiting ends afterwards.
+    if (!active.has(job.id)) return
     one.throttle.stop()
     job.state = state
     job.endedAt = new Date().toISOString()
@@ -160,8 +187,9 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
     active.delete(job.id)
     keepEnded(job)
     announce(job)
-    if (!closing) writeRecord()
-    if (!closing) startWaiting()
+    if (closing) return
+    void writeRecord()
+    startWaiting()
   }
 
   function keepEnded(job: Job): void {
@@ -177,12 +205,13 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
   function cancel(one: ActiveJob): void {
     one.controller.abort()
     if (one.job.state === 'waiting') end(one, 'stopped', {})
+    else if (!closing) void writeRecord()
   }
 
-  function takeUp(left: RecordedJob): void {
+  function takeUp(left: RecordedJob, resumer: JobResumers[string] | undefined): void {
     const job: Job = { ...newJob(left), id: left.id, startedAt: left.startedAt }
-    const resumer = resumers.get(left.kind)
     try {
+      if (left.stopping) throw cancelled()
       if (resumer === undefined || left.resume === undefined)
         throw lostProcess(left, 'it cannot be taken up again')
       if (left.attempts >= mostAttempts) throw lostProcess(left, `that happened ${left.attempts} times`)
@@ -190,12 +219,13 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
         job,
         { kind: left.kind, title: left.title, resume: left.resume },
         resumer(left.resume),
-        left.attempts + 1,
+        left.attempts,
       )
     } catch (error) {
-      job.state = 'failed'
+      const isStopped = hasTag(error, 'Cancelled')
+      job.state = isStopped ? 'stopped' : 'failed'
       job.endedAt = new Date().toISOString()
-      job.error = toErrorData(error)
+      job.error = isStopped ? null : toErrorData(error)
       keepEnded(job)
       announce(job)
     }
@@ -206,7 +236,7 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
       start(description, work) {
         if (closing) throw cancelled()
         const job = newJob(description)
-        add(job, description, work, 1)
+        add(job, description, { run: work })
         return job.id
       },
     },
@@ -228,17 +258,18 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
         return {}
       },
     },
-    onResume(kind, resumer) {
-      resumers.set(kind, resumer)
-    },
-    async resume() {
+    async resume(resumers = {}) {
       if (record === undefined) return
-      for (const left of await record.adopt()) takeUp(left)
+      for (const left of await record.adopt()) takeUp(left, resumers[left.kind])
+      await writeRecord()
     },
     async close() {
       closing = true
       const running = [...active.values()]
-      const resumable = running.filter((one) => one.description.resume !== undefined).map(recorded)
+      // Before all are told to stop: what somebody had asked to stop stays so.
+      const resumable = running
+        .filter((one) => one.description.resume !== undefined && !one.controller.signal.aborted)
+        .map(recorded)
       for (const one of running) cancel(one)
       await Promise.race([
         Promise.all(
@@ -248,7 +279,8 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
         ),
         delay(longestStopMs, undefined, { ref: false }),
       ])
-      await record?.write(resumable)
+      // What came to its end meanwhile is not begun again.
+      await record?.write(resumable.filter(({ id }) => ended.get(id)?.state !== 'done'))
     },
   }
 }
@@ -268,9 +300,10 @@ function newJob({ kind, title, quiet = false }: JobDescription): Job {
   }
 }
 
-function recorded({ job, description, attempts }: ActiveJob): RecordedJob {
+function recorded({ job, description, attempts, controller }: ActiveJob): RecordedJob {
   const { id, kind, title, startedAt } = job
-  return { id, kind, title, startedAt, attempts, resume: description.resume }
+  const stopping = controller.signal.aborted
+  return { id, kind, title, startedAt, attempts, stopping, resume: description.resume }
 }
 
 /** Rates and remaining times may be endless for a moment; what is no number is not told. */

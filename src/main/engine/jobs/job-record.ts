@@ -12,8 +12,10 @@ const recordedJobSchema = z.object({
   title: z.string(),
   startedAt: z.iso.datetime(),
   resume: z.unknown().optional(),
-  /** In how many processes it has been running, this one included. */
-  attempts: z.number().int().min(1),
+  /** In how many processes it has been running, this one included; one that only waited is not counted. */
+  attempts: z.number().int().min(0),
+  /** Somebody has asked to stop it. */
+  stopping: z.boolean().default(false),
 })
 export type RecordedJob = z.infer<typeof recordedJobSchema>
 
@@ -24,7 +26,10 @@ const recordSchema = z.object({ version: z.literal(1), jobs: z.array(recordedJob
  * (`data-4711.json`: the data process of host 4711), so that two windows on one computer do not take each other's jobs.
  */
 export interface JobRecord {
-  /** Takes over what an earlier process of this host, or of one that is gone, has left. Removes those files. */
+  /**
+   * Takes over what an earlier process of this host, or of one that is gone, has left. Those files stay until the next
+   * {@link write} has put their jobs into this process's own: at no moment is a job nowhere.
+   */
   adopt(): Promise<RecordedJob[]>
   /** Replaces what is on disk. Resolves when it is there; of several calls in a row only the last is written. */
   write(jobs: readonly RecordedJob[]): Promise<void>
@@ -39,33 +44,36 @@ export function openJobRecord(folder: string, processName: string, hostPid: numb
   const file = path.join(folder, `${processName}-${hostPid}.json`)
   let wanted: readonly RecordedJob[] = []
   let writing: Promise<void> | null = null
+  /** Files of hosts that are gone, whose jobs were taken over. */
+  const adopted: string[] = []
 
   async function writeWanted(): Promise<void> {
     // Whatever was wanted meanwhile is in here too.
     await Promise.resolve()
     const jobs = wanted
     writing = null
-    if (jobs.length === 0) {
-      await rm(file, { force: true })
-      return
+    if (jobs.length === 0) await rm(file, { force: true })
+    else {
+      await mkdir(folder, { recursive: true })
+      await writeFileAtomic(file, `${JSON.stringify({ version: 1, jobs }, null, 2)}\n`)
     }
-    await mkdir(folder, { recursive: true })
-    await writeFileAtomic(file, `${JSON.stringify({ version: 1, jobs }, null, 2)}\n`)
+    for (const left of adopted.splice(0)) await rm(left, { force: true })
   }
 
   let last: Promise<void> = Promise.resolve()
   return {
     async adopt() {
-      const left: RecordedJob[] = []
+      // By id: a process that died while it took jobs over has left them in two files.
+      const left = new Map<string, RecordedJob>()
       for (const name of await namesIn(folder)) {
         const owner = new RegExp(`^${processName}-(\\d+)\\.json$`).exec(name)?.[1]
         if (owner === undefined) continue
         if (Number(owner) !== hostPid && lives(Number(owner))) continue
         const full = path.join(folder, name)
-        left.push(...(await readRecord(full)))
-        await rm(full, { force: true })
+        for (const job of await readRecord(full)) left.set(job.id, job)
+        if (full !== file) adopted.push(full)
       }
-      return left
+      return [...left.values()]
     },
     write(jobs) {
       wanted = jobs

@@ -23,5 +23,23 @@ export interface JobDescription {
   resume?: unknown
 }
 
-/** Makes the work of a job again from what it had recorded. Throws `BadInput` when that is not possible any more. */
-export type JobResumer = (resume: unknown) => JobWork
+/** A job that is taken up again. */
+export interface ResumedWork {
+  run: JobWork
+  /** What has to be there before it can go on. Until then the job waits, and does not stand in the way of others. */
+  wait?: {
+    /** For people: `waiting for the project anode to be opened again`. */
+    reason: string
+    /** Rejects with what the job then fails with, and with `Cancelled` through the signal. */
+    until: (signal: AbortSignal) => Promise<void>
+  }
+}
+
+/**
+ * Makes the work of a job again from what it had recorded, which may have been written by another version. Throws `BadInput` when
+ * that is not possible any more.
+ */
+export type JobResumer = (resume: unknown) => ResumedWork
+
+/** Resumers by kind of job. */
+export type JobResumers = Readonly<Record<string, JobResumer>>

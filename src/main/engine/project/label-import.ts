@@ -46,6 +46,7 @@ export const importLabels: ImportLabels = async (target, request, { signal, onPr
         allowed: overwritableLabels(project.materials),
         signal,
         onProgress,
+        ...(request.editId === undefined ? {} : { editId: request.editId }),
       },
     )
     const labelled = slices.reduce((sum, z) => sum + labelledIn(source, z), 0)

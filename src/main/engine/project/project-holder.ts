@@ -24,4 +24,6 @@ export interface ProjectHolder {
   current(): OpenProject
   /** Called and awaited before the project changes or closes. Returns a function that forgets the listener. */
   onClosing(listener: () => Promise<void>): () => void
+  /** Called when a project has been opened, also one that was open before. Returns a function that forgets the listener. */
+  onOpened(listener: () => void): () => void
 }

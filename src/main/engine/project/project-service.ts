@@ -31,6 +31,7 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
   const { guard, inspect, labelSummary } = options
   const recent = new RecentProjects(options.stateFolder)
   const listeners = new Set<() => Promise<void>>()
+  const openedListeners = new Set<() => void>()
   let open: OpenState | null = null
   let switching: Promise<unknown> = Promise.resolve()
 
@@ -39,6 +40,10 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     onClosing(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
+    },
+    onOpened(listener) {
+      openedListeners.add(listener)
+      return () => openedListeners.delete(listener)
     },
   }
 
@@ -85,6 +90,7 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     await state.sources.locate(session)
     open = state
     const described = await announce(state)
+    for (const listener of [...openedListeners]) listener()
     await noteOpened(described)
     inBackground(async () => {
       if (await state.sources.verify(session, state.closing.signal)) await announce(state)

@@ -3,6 +3,7 @@ import { computeContract } from '../../../shared/contract/contract.ts'
 import { serveContract } from '../../../shared/contract/transport/serve-contract.ts'
 import { thisMachine } from '../../engine/compute/device/device-machine.ts'
 import { createDeviceService } from '../../engine/compute/device/device-service.ts'
+import type { DeviceService } from '../../engine/compute/device/device-service.ts'
 import { createJobRunner } from '../../engine/jobs/create-job-runner.ts'
 import type { JobService } from '../../engine/jobs/create-job-runner.ts'
 import { openJobRecord } from '../../engine/jobs/job-record.ts'
@@ -12,6 +13,7 @@ import type { EngineServices, EnginePlaces } from './engine-services.ts'
 export async function createComputeServices(places: EnginePlaces): Promise<EngineServices> {
   const { reportDefect, stateFolder, hostPid } = places
   let jobs!: JobService
+  let device!: DeviceService
   const server = serveContract(
     computeContract,
     (emitter) => {
@@ -22,19 +24,17 @@ export async function createComputeServices(places: EnginePlaces): Promise<Engin
         // One device: two jobs at once would only take its memory from each other.
         parallelJobs: 1,
       })
-      return {
-        device: createDeviceService({
-          emit: emitter('device'),
-          jobs: jobs.runner,
-          stateFolder,
-          machine: thisMachine,
-        }),
-        jobs: jobs.implementation,
-      }
+      device = createDeviceService({
+        emit: emitter('device'),
+        jobs: jobs.runner,
+        stateFolder,
+        machine: thisMachine,
+      })
+      return { device: device.implementation, jobs: jobs.implementation }
     },
     { reportDefect },
   )
-  await jobs.resume()
+  await jobs.resume(device.resumers)
   return {
     connect: (channel) => {
       server.connect(channel)

@@ -77,13 +77,18 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
         source: (volumeId) => volumes.source(volumeId),
         emit: emitter('labels'),
         jobs: jobs.runner,
+        // What is taken up again was asked of an earlier process, which may have had other roots: judged anew.
         async importLabels(target, request, options) {
+          await guard.check(request.path)
           const summary = await importLabels(target, request, options)
           // Totals in the list of volumes.
           await projects.refresh()
           return summary
         },
-        exportLabels,
+        async exportLabels(target, request, options) {
+          await guard.check(request.path)
+          return await exportLabels(target, request, options)
+        },
       })
       const services = {
         files: createFilesService({ guard }),
@@ -103,7 +108,7 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
     },
     { reportDefect },
   )
-  await jobs.resume()
+  await jobs.resume(labels.resumers)
   return {
     connect: (channel) => {
       server.connect(channel)

@@ -7,7 +7,7 @@ import type { DeviceState, deviceService } from '../../../../shared/contract/dev
 import { hasTag } from '../../../../shared/errors.ts'
 import { makeFolder, writeFileAtomic } from '../../files/atomic-file.ts'
 import { systemErrorCode } from '../../files/system-error.ts'
-import type { JobRunner } from '../../jobs/job-runner.ts'
+import type { JobResumers, JobRunner, JobWork } from '../../jobs/job-runner.ts'
 import type { ComputeRuntime } from '../runtime/load.ts'
 import type { RuntimeStatus } from '../runtime/status.ts'
 import { deviceAdvice, deviceChecks } from './describe-device.ts'
@@ -29,6 +29,12 @@ export interface DeviceServiceOptions {
   machine: DeviceMachine
 }
 
+/** The `device` service and how its jobs are taken up again. */
+export interface DeviceService {
+  implementation: ServiceImplementation<typeof deviceService>
+  resumers: JobResumers
+}
+
 const fileName = 'device-test.json'
 
 /** The measurement holds for one device under one TensorFlow only. */
@@ -44,9 +50,7 @@ const measuredFileSchema = z.object({
  * States: unknown → loading → ready, or → unavailable; asking for the state again tries again, so that it is enough to set the
  * runtime up and to look again.
  */
-export function createDeviceService(
-  options: DeviceServiceOptions,
-): ServiceImplementation<typeof deviceService> {
+export function createDeviceService(options: DeviceServiceOptions): DeviceService {
   const { emit, jobs, machine, stateFolder } = options
   const file = path.join(stateFolder, fileName)
   let loaded: ComputeRuntime | null = null
@@ -101,26 +105,35 @@ export function createDeviceService(
     return `${name} works: UNet ${megavoxels(unet)}, VGG16+NN ${megavoxels(vgg16)}.`
   }
 
+  async function loadForTest(): Promise<ComputeRuntime> {
+    status ??= await machine.status()
+    return (loaded ??= await machine.load())
+  }
+
+  const test: JobWork = async (job) => {
+    const runtime = await loadForTest()
+    // Two tests at once would measure each other.
+    const done = lastTest.then(() => runTest(runtime, job))
+    lastTest = done.catch(() => undefined)
+    return await done
+  }
+
   return {
-    async state() {
-      // Several windows that ask at the same time wait for one look.
-      looking ??= look().finally(() => (looking = null))
-      return await looking
+    implementation: {
+      async state() {
+        // Several windows that ask at the same time wait for one look.
+        looking ??= look().finally(() => (looking = null))
+        return await looking
+      },
+      async startTest() {
+        const { device } = await loadForTest()
+        // A test has no state that would be worth keeping: it is run again.
+        return {
+          jobId: jobs.start({ kind: 'device-test', title: `Testing ${device.name}`, resume: {} }, test),
+        }
+      },
     },
-    async startTest() {
-      status ??= await machine.status()
-      const runtime = (loaded ??= await machine.load())
-      const jobId = jobs.start(
-        { kind: 'device-test', title: `Testing ${runtime.device.name}` },
-        async (job) => {
-          // Two tests at once would measure each other.
-          const test = lastTest.then(() => runTest(runtime, job))
-          lastTest = test.catch(() => undefined)
-          return await test
-        },
-      )
-      return { jobId }
-    },
+    resumers: { 'device-test': () => ({ run: test }) },
   }
 }
 
