@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Job } from '../../../src/shared/contract/jobs.ts'
 import { PhasemarkError } from '../../../src/shared/errors.ts'
 import { useCommandsStore, type Command } from '../../../src/renderer/stores/commands.ts'
 import { useConnectionStore } from '../../../src/renderer/stores/connection.ts'
@@ -188,7 +189,7 @@ describe('project', () => {
 })
 
 describe('jobs', () => {
-  function jobOf(id: string, change: object): object {
+  function jobOf(id: string, change: Partial<Job>): Job {
     return {
       id,
       kind: 'label-import',
@@ -217,7 +218,8 @@ describe('jobs', () => {
     const ids = Array.from({ length: 5 }, () => nextId())
     const [again, failed, lost, quiet, other] = ids
     const titles = ids.map((_, at) => `job ${at}`)
-    const job = (id: string, change = {}) => jobOf(id, { title: titles[ids.indexOf(id)], ...change })
+    const job = (id: string, change: Partial<Job> = {}) =>
+      jobOf(id, { title: titles[ids.indexOf(id)], ...change })
     const jobs = await startJobs()
     for (const id of [again, failed, lost]) fake.emit('data', 'jobs', 'changed', job(id))
     fake.emit('data', 'jobs', 'changed', job(quiet, { quiet: true }))
@@ -255,7 +257,8 @@ describe('jobs', () => {
     const { fake } = createStage()
     const jobs = await startJobs()
     const [done, failed, quiet] = [nextId(), nextId(), nextId()]
-    const tell = (id: string, change: object): void => fake.emit('data', 'jobs', 'changed', jobOf(id, change))
+    const tell = (id: string, change: Partial<Job>): void =>
+      fake.emit('data', 'jobs', 'changed', jobOf(id, change))
     for (const id of [done, failed, quiet]) tell(id, { quiet: id === quiet })
     expect(jobs.running).toHaveLength(3)
     expect(jobs.current?.id).not.toBe(quiet)

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createDeviceService } from '../../../src/main/engine/compute/device/device-service.ts'
 import type { DeviceMachine } from '../../../src/main/engine/compute/device/device-service.ts'
 import { deviceAdvice, deviceChecks } from '../../../src/main/engine/compute/device/describe-device.ts'
@@ -9,9 +9,12 @@ import { testDevice } from '../../../src/main/engine/compute/device/device-test.
 import { loadComputeRuntime } from '../../../src/main/engine/compute/runtime/load.ts'
 import type { ComputeRuntime } from '../../../src/main/engine/compute/runtime/load.ts'
 import type { RuntimeStatus } from '../../../src/main/engine/compute/runtime/status.ts'
-import type { JobWork } from '../../../src/main/engine/jobs/job-runner.ts'
+import { createJobRunner } from '../../../src/main/engine/jobs/create-job-runner.ts'
+import { openJobRecord } from '../../../src/main/engine/jobs/job-record.ts'
+import type { JobRunner, JobWork } from '../../../src/main/engine/jobs/job-runner.ts'
 import { deviceStateSchema } from '../../../src/shared/contract/device.ts'
 import type { DeviceState } from '../../../src/shared/contract/device.ts'
+import type { Job } from '../../../src/shared/contract/jobs.ts'
 import type { DeviceInfo } from '../../../src/shared/device.ts'
 import { PhasemarkError } from '../../../src/shared/errors.ts'
 
@@ -94,10 +97,11 @@ describe('the device service', () => {
     rmSync(root, { recursive: true, force: true })
   })
 
-  const create = () =>
+  /** The service over jobs that this file runs itself, unless others are given. */
+  const createWhole = (jobs?: JobRunner) =>
     createDeviceService({
       emit: (_, state) => events.push(deviceStateSchema.parse(state)),
-      jobs: {
+      jobs: jobs ?? {
         start: (_, run) => {
           work = run
           return 'e2a3ee10-25cc-4ad4-b0b8-9c62a2b62a40'
@@ -105,7 +109,8 @@ describe('the device service', () => {
       },
       stateFolder,
       machine,
-    }).implementation
+    })
+  const create = () => createWhole().implementation
   const runTest = (): Promise<string> => work!({ signal: context.signal, onProgress: () => undefined })
 
   it('loads the runtime when it is asked, and says so meanwhile', async () => {
@@ -159,6 +164,67 @@ describe('the device service', () => {
     expect((await create().state({}, context)).measured).toBeNull()
     writeFileSync(file, text.slice(0, 20))
     expect((await create().state({}, context)).measured).toBeNull()
+  })
+
+  /** A compute process of this host, with whatever an earlier one has left. */
+  const startProcess = async () => {
+    const jobs = createJobRunner({
+      emit: () => undefined,
+      reportDefect: () => undefined,
+      record: openJobRecord(path.join(stateFolder, 'jobs'), 'compute', process.pid),
+    })
+    const device = createWhole(jobs.runner)
+    await jobs.resume(device.resumers)
+    return { device: device.implementation, list: () => jobs.implementation.list({}, context) as Job[] }
+  }
+
+  it('runs a test again whose process died', async () => {
+    const measures = machine.test.bind(machine)
+    const begun = vi.fn()
+    // As when the process ends in the middle of it.
+    machine.test = () => {
+      begun()
+      return new Promise(() => undefined)
+    }
+    const { jobId } = await (await startProcess()).device.startTest({}, context)
+    await vi.waitFor(() => {
+      expect(begun).toHaveBeenCalledOnce()
+    })
+    machine.test = measures
+    const next = await startProcess()
+    expect(next.list()).toMatchObject([{ id: jobId, title: 'Testing Test processor' }])
+    await vi.waitFor(() => {
+      expect(next.list()[0].summary).toBe('Test processor works: UNet 1.2 Mvoxel/s, VGG16+NN 0.7 Mvoxel/s.')
+    })
+    expect((await next.device.state({}, context)).measured).toMatchObject({ selfTestSeconds: 4 })
+  })
+
+  it('gives a test up that has ended three processes', async () => {
+    let tests = 0
+    machine.test = () => {
+      tests++
+      return new Promise(() => undefined)
+    }
+    const { jobId } = await (await startProcess()).device.startTest({}, context)
+    for (const attempts of [1, 2, 3]) {
+      await vi.waitFor(() => {
+        expect(tests).toBe(attempts)
+      })
+      expect((await startProcess()).list()).toMatchObject([
+        { id: jobId, state: attempts < 3 ? 'running' : 'failed' },
+      ])
+    }
+    expect(tests).toBe(3)
+  })
+
+  it('tells a test as failed when there is no runtime any more', async () => {
+    machine.load = () =>
+      Promise.reject(new PhasemarkError('RuntimeUnavailable', 'not set up', { remedy: 'npm run setup' }))
+    const { run, wait } = createWhole().resumers['device-test']({})
+    expect(wait).toBeUndefined()
+    await expect(run({ signal: context.signal, onProgress: () => undefined })).rejects.toMatchObject({
+      _tag: 'RuntimeUnavailable',
+    })
   })
 
   it('runs two tests one after the other', async () => {

@@ -325,6 +325,16 @@ describe('jobs whose process died', () => {
     expect(found).toMatchObject([{ kind: 'train', attempts: 1, resume: 1 }])
   })
 
+  it('are not told of when they were quiet: those begin again by themselves when they are needed', async () => {
+    const dead = startProcess()
+    dead.runner.start({ kind: 'pyramid', title: 'Preparing XZ and YZ', quiet: true }, hold)
+    const id = dead.runner.start({ kind: 'train', title: 'Training', resume: 1 }, hold)
+    await untilAttempts(1)
+    const next = startProcess()
+    await next.resume({ train: () => ({ run: hold }) })
+    expect(list(next).map((job) => job.id)).toEqual([id])
+  })
+
   it('wait for what they need, without standing in the way and without counting as tried', async () => {
     const dead = startProcess()
     for (let each = 0; each < 3; each++)
@@ -468,14 +478,18 @@ describe('jobs whose process died', () => {
 
   it('that ended while their process was closing are not begun again', async () => {
     const closing = startProcess()
-    let end: (summary: string) => void = () => undefined
+    const begun = vi.fn()
     closing.runner.start({ kind: 'train', title: 'Training', resume: 1 }, ({ signal }) => {
-      signal.addEventListener('abort', () => {
-        end('Trained.')
+      begun()
+      return new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve('Trained.')
+        })
       })
-      return new Promise((resolve) => (end = resolve))
     })
-    await untilAttempts(1)
+    await vi.waitFor(() => {
+      expect(begun).toHaveBeenCalledOnce()
+    })
     await closing.close()
     expect(readdirSync(folder)).toEqual([])
   })
