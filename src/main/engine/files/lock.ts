@@ -219,6 +219,11 @@ function lockedBy(folder: string, content: LockContent | null): PhasemarkError<'
   const owner =
     content === null
       ? 'a process that is just starting'
-      : `process ${content.pid} on ${content.host} (${content.purpose}, since ${content.since})`
+      : `process ${content.pid} on ${content.host} (${content.purpose}, since ${minuteOf(content.since)})`
   return new PhasemarkError('Locked', `${folder}: in use by ${owner}`, { path: folder, owner })
+}
+
+/** `2026-11-23 04:03 UTC`, from what `Date.toISOString` gives. */
+function minuteOf(isoDate: string): string {
+  return `${isoDate.slice(0, 16).replace('T', ' ')} UTC`
 }

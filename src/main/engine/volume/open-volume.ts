@@ -23,7 +23,7 @@ export interface OpenVolumeOptions {
 }
 
 const supported =
-  'a folder of TIFF or PNG slices, a TIFF or BigTIFF file, a PNG file, or a raw file described with --raw'
+  'a folder of TIFF or PNG slices, a TIFF or BigTIFF file, a PNG file, or a raw file whose header is given (on the command line with --raw)'
 
 /** Formats that are recognised by their name in order to say plainly that they cannot be read yet. */
 const unsupportedFormats = new Map([
