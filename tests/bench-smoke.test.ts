@@ -31,6 +31,7 @@ const benchmarks = [
   { name: 'io', peers: ['tifffile'], ours: 'read plain, one strip, Phasemark' },
   { name: 'slices', peers: [], ours: 'slices from memory' },
   { name: 'journal', peers: [], ours: 'undo, median' },
+  { name: 'bulk', peers: [], ours: 'undo of the import' },
   { name: 'memory', peers: [], ours: 'segment 3 × 96 × 96, as reported' },
   { name: 'soak', peers: [], ours: 'steps trained' },
 ]

@@ -12,6 +12,7 @@ const benchmarks: Record<string, () => Promise<Benchmark>> = {
   io: async () => (await import('./io.ts')).benchmarkFiles,
   slices: async () => (await import('./slices.ts')).benchmarkSlices,
   journal: async () => (await import('./journal.ts')).benchmarkJournal,
+  bulk: async () => (await import('./bulk.ts')).benchmarkBulkSteps,
   kills: async () => (await import('./kills.ts')).benchmarkKills,
   window: async () => (await import('./window.ts')).benchmarkWindow,
   memory: async () => (await import('./memory.ts')).benchmarkMemory,

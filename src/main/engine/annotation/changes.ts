@@ -115,52 +115,78 @@ export class ChangeEncoder {
   }
 }
 
-export type VisitRun = (
-  z: number,
-  y: number,
-  x: number,
-  length: number,
-  before: number,
-  after: number,
-) => void
-
 /** A sentence that ends "the changed voxels are no use: …". */
 export class MalformedChanges extends Error {}
 
-/**
- * Calls `visit` for every run of an encoded piece, in order. Bounds are checked, for pieces come from files.
- * Throws {@link MalformedChanges}.
- */
-export function forEachRun(piece: Uint8Array, [depth, height, width]: Shape3, visit: VisitRun): void {
-  let at = 0
-  const read = (): number => {
+/** Goes through the runs of an encoded piece in order. Bounds are checked, for pieces come from files. */
+export class RunReader {
+  /** The run that {@link next} came to: `length` voxels from (z, y, x) on, all in that row, which were `before` and became `after`. */
+  z = 0
+  y = 0
+  x = 0
+  length = 0
+  before = 0
+  after = 0
+  readonly #piece: Uint8Array
+  readonly #shape: Shape3
+  #at = 0
+  /** Runs of the block that are still to come. */
+  #runs = 0
+  /** Voxels of the slice up to the end of the last run, and up to its row. */
+  #end = 0
+  #rowStart = 0
+
+  /** @param shape of the volume */
+  constructor(piece: Uint8Array, shape: Shape3) {
+    this.#piece = piece
+    this.#shape = shape
+  }
+
+  /** Goes on to the next run; `false` when there is none. Throws {@link MalformedChanges}. */
+  next(): boolean {
+    const piece = this.#piece
+    const [depth, height, width] = this.#shape
+    while (this.#runs === 0) {
+      if (this.#at >= piece.length) return false
+      this.z = this.#number()
+      if (this.z >= depth) throw new MalformedChanges(`they name slice ${this.z} of ${depth}`)
+      this.#runs = this.#number()
+      this.#end = 0
+      this.#rowStart = 0
+      this.y = 0
+    }
+    this.#runs--
+    const offset = this.#end + this.#number()
+    const length = this.#number()
+    if (this.#at + 2 > piece.length) throw new MalformedChanges('they end within a run')
+    this.before = piece[this.#at++]
+    this.after = piece[this.#at++]
+    if (offset >= this.#rowStart + width) {
+      this.y = Math.floor(offset / width)
+      this.#rowStart = this.y * width
+    }
+    const x = offset - this.#rowStart
+    if (length === 0 || this.y >= height || x + length > width || this.before === this.after)
+      throw new MalformedChanges(`slice ${this.z} has a run of ${length} voxels at (${this.y}, ${x})`)
+    this.x = x
+    this.length = length
+    this.#end = offset + length
+    return true
+  }
+
+  #number(): number {
+    const piece = this.#piece
+    // Most numbers are a single byte.
+    if (this.#at < piece.length && piece[this.#at] < 0x80) return piece[this.#at++]
     let value = 0
     let scale = 1
     for (;;) {
-      if (at >= piece.length) throw new MalformedChanges('they end within a number')
-      const byte = piece[at++]
+      if (this.#at >= piece.length) throw new MalformedChanges('they end within a number')
+      const byte = piece[this.#at++]
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return value
       scale *= 128
       if (scale > 2 ** 42) throw new MalformedChanges('they hold a number that is too long')
-    }
-  }
-  while (at < piece.length) {
-    const z = read()
-    if (z >= depth) throw new MalformedChanges(`they name slice ${z} of ${depth}`)
-    let offset = 0
-    for (let runs = read(); runs > 0; runs--) {
-      offset += read()
-      const length = read()
-      if (at + 2 > piece.length) throw new MalformedChanges('they end within a run')
-      const before = piece[at++]
-      const after = piece[at++]
-      const y = Math.floor(offset / width)
-      const x = offset - y * width
-      if (length === 0 || y >= height || x + length > width || before === after)
-        throw new MalformedChanges(`slice ${z} has a run of ${length} voxels at (${y}, ${x})`)
-      visit(z, y, x, length, before, after)
-      offset += length
     }
   }
 }

@@ -1,4 +1,5 @@
-import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { crc32, deflateRawSync, inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib'
 import { z } from 'zod'
 import { voxelBoxSchema } from '../../../shared/annotation/edit.ts'
 import { historyEntrySchema, labelVersionSchema } from '../../../shared/contract/labels.ts'
@@ -54,6 +55,11 @@ const checksumBytes = 4
 const deflatedBit = 31
 /** Changes smaller than this are not worth deflating. */
 const deflateAbove = 512
+/** Changes larger than this are inflated away from this thread; for smaller ones the way there takes longer. */
+const inflateLaterAbove = 1 << 16
+/** Handed over at a time: each hand-over costs a turn of the event loop. */
+const inflateChunkBytes = 1 << 20
+const inflateLater = promisify<Uint8Array, ZlibOptions, Buffer>(inflateRaw)
 /** Largest parts of a record that is believed; ours are a tenth of that. */
 const largestContentBytes = 1 << 20
 const largestChangesBytes = 1 << 26
@@ -83,8 +89,8 @@ export function encodeRecord(
 export interface DecodedRecord {
   sequence: number
   content: RecordContent
-  /** The changed voxels, unpacked when they are asked for. Throws when they are damaged. */
-  changes: () => Uint8Array
+  /** The changed voxels, unpacked when they are asked for. Rejects when they are damaged. */
+  changes: () => Promise<Uint8Array>
   /** Bytes of the whole record. */
   length: number
 }
@@ -114,9 +120,15 @@ export function decodeRecord(bytes: Buffer, offset: number): DecodedRecord | 'en
   return {
     sequence: bytes.readUInt32LE(offset + 4),
     content,
-    changes: () => (isDeflated ? inflateRawSync(stored, { maxOutputLength: changesLength }) : stored),
+    changes: async () => (isDeflated ? await inflate(stored, changesLength) : stored),
     length,
   }
+}
+
+async function inflate(stored: Uint8Array, length: number): Promise<Uint8Array> {
+  const limit = { maxOutputLength: length }
+  if (length <= inflateLaterAbove) return inflateRawSync(stored, limit)
+  return await inflateLater(stored, { ...limit, chunkSize: Math.min(length, inflateChunkBytes) })
 }
 
 function parseContent(text: string): RecordContent | null {

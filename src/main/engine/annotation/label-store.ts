@@ -10,6 +10,8 @@ import type {
 import { badInput, PhasemarkError } from '../../../shared/errors.ts'
 import type { Shape3 } from '../../../shared/volume.ts'
 import type { VolumeSource } from '../volume/volume-source.ts'
+import { Breaks } from './breaks.ts'
+import { MalformedChanges } from './changes.ts'
 import { changesOf, isSlowEdit } from './edit-changes.ts'
 import { EditQueue } from './edit-queue.ts'
 import type { History } from './history.ts'
@@ -25,10 +27,12 @@ import type { EditRecord } from './journal-record.ts'
 import type { JournalWriterOptions } from './journal-writer.ts'
 import { LabelJournal } from './label-journal.ts'
 import type { LabelVoxels, MemoryLimits } from './label-voxels.ts'
-import { loadLabels, loadLabelsBesideWriter, moveTo, type LoadedLabels } from './load-labels.ts'
+import { loadLabels, loadLabelsBesideWriter, type LoadedLabels } from './load-labels.ts'
 import { extentAlong, requirePlane } from './plane-geometry.ts'
 import { stageSlices } from './replace-slices.ts'
 import { SnapshotKeeper, type SnapshotLimits } from './snapshot-keeper.ts'
+import { stageMove } from './stage-records.ts'
+import { StagedChanges } from './staged-changes.ts'
 
 export interface LabelStoreOptions extends JournalWriterOptions {
   volumeId: string
@@ -254,7 +258,9 @@ export class LabelStore extends LoadedReader implements BulkLabels {
       const { allowed, source } = this.#options
       const changes = await changesOf(edit, { voxels, allowed: allowed(), source })
       const { pieces, box } = changes
-      voxels.applyChanges(changes, 'forward')
+      const staged = new StagedChanges(voxels, new Breaks())
+      for (const piece of pieces) await staged.apply(piece, 'forward')
+      await staged.install()
       for (const piece of pieces.slice(0, -1)) await put({ type: 'part', editId }, piece)
       const description = { kind: kindOf(edit), material: materialOf(edit) }
       await put(editRecord(editId, description, changes, Math.max(0, pieces.length - 1)), pieces.at(-1))
@@ -399,8 +405,17 @@ export class LabelStore extends LoadedReader implements BulkLabels {
         if (target === past.inForce) return { editId: null, box: null, voxels: 0 }
         const moved = past.steps.slice(Math.min(target, past.inForce), Math.max(target, past.inForce))
         for (const { places } of moved) for (const { length } of places) replayed += length
-        await moveTo(voxels, past, target, this.#reader)
-        const difference = voxels.difference()
+        // The labels stay what they were, and are read, until all of it is ready.
+        const staged = new StagedChanges(voxels, new Breaks())
+        try {
+          await stageMove(staged, past, target, this.#reader)
+        } catch (error) {
+          if (!(error instanceof MalformedChanges)) throw error
+          const expected = 'a journal that fits these labels, which are as before'
+          throw badInput(this.#folder, expected, error.message, { cause: error })
+        }
+        const difference = await staged.difference()
+        await staged.install()
         await put({ type: 'move', to: target === 0 ? 0 : past.steps[target - 1].sequence, at: now() })
         return { editId: null, ...difference }
       },

@@ -1,6 +1,5 @@
-import type { PlaneAxis, Rectangle, VoxelBox } from '../../../shared/annotation/edit.ts'
+import type { PlaneAxis, Rectangle } from '../../../shared/annotation/edit.ts'
 import type { Shape3 } from '../../../shared/volume.ts'
-import { forEachRun, MalformedChanges, type ChangeSet } from './changes.ts'
 import {
   deflateTiles,
   deflateTilesLater,
@@ -8,11 +7,12 @@ import {
   encodeTiles,
   inflateTiles,
   inflateTilesLater,
+  packedOf,
   readTileRow,
   type StoredSlice,
   type Tile,
 } from './stored-slice.ts'
-import { packTile, tileEdge, tileVoxels, unpackTile } from './tile.ts'
+import { tileEdge, tileVoxels } from './tile.ts'
 
 export interface MemoryLimits {
   /** Packed tiles of slices in use; above it, slices that were not used for long are deflated. */
@@ -34,36 +34,33 @@ interface Saved {
   tiles: Map<number, Uint8Array | null>
 }
 
-type PlainTile = Tile & { plain: Uint8Array }
-
 /**
  * The labels of a volume in memory: sparse, packed, counted. Knows nothing of files, tools or history. Changes between
  * {@link begin} and {@link commit} can be rolled back.
  */
 export class LabelVoxels {
   readonly shape: Shape3
+  readonly limits: Readonly<MemoryLimits>
+  /** Tiles in a row and in all of a slice. */
+  readonly tilesPerRow: number
+  readonly tileCount: number
   /** Labelled voxels per material; float64, since counts pass 2³². */
   readonly counts = new Float64Array(256)
   readonly #slices = new Map<number, StoredSlice>()
-  readonly #limits: MemoryLimits
-  readonly #tilesPerRow: number
-  readonly #tileCount: number
   /** Slices with tiles in memory, the one used last at the end. */
   readonly #warm = new Map<number, StoredSlice>()
   #warmBytes = 0
   /** Plain tiles, the one used last at the end. */
   readonly #plain = new Map<Tile, { slice: StoredSlice; index: number }>()
   #saved: Map<number, Saved> | null = null
-  /** The tile written last, ready to be written again: most runs of an edit follow each other in a tile. */
-  #last: { z: number; index: number; slice: StoredSlice; tile: PlainTile } | null = null
 
   constructor(shape: Shape3, limits: Partial<MemoryLimits> = {}) {
     this.shape = shape
-    this.#tilesPerRow = Math.ceil(shape[2] / tileEdge)
+    this.tilesPerRow = Math.ceil(shape[2] / tileEdge)
     const { warmBytes, plainTiles } = { ...defaultLimits, ...limits }
     // Changes come row by row: fewer plain tiles than a row touches would unpack each of them for every row.
-    this.#limits = { warmBytes, plainTiles: Math.max(plainTiles, 2 * this.#tilesPerRow) }
-    this.#tileCount = this.#tilesPerRow * Math.ceil(shape[1] / tileEdge)
+    this.limits = { warmBytes, plainTiles: Math.max(plainTiles, 2 * this.tilesPerRow) }
+    this.tileCount = this.tilesPerRow * Math.ceil(shape[1] / tileEdge)
   }
 
   /** Ascending. */
@@ -93,12 +90,10 @@ export class LabelVoxels {
   begin(): void {
     if (this.#saved !== null) throw new Error('edits of labels do not nest')
     this.#saved = new Map()
-    this.#last = null
   }
 
   commit(): void {
     this.#saved = null
-    this.#last = null
     this.trim()
   }
 
@@ -109,143 +104,74 @@ export class LabelVoxels {
 
   /** Makes everything as it was at {@link begin}. */
   rollback(): void {
-    this.#last = null
-    for (const [z, saved] of this.#saved ?? []) {
+    for (const [z, { slice, counts, blob, tiles }] of this.#saved ?? []) {
       const current = this.#slices.get(z)
-      for (let i = 0; i < 256; i++) this.counts[i] += (saved.counts?.[i] ?? 0) - (current?.counts[i] ?? 0)
-      if (saved.slice === undefined || saved.counts === null) {
-        if (current !== undefined) this.#forget(z, current)
-        continue
-      }
-      if (current !== saved.slice) {
-        if (current !== undefined) this.#forget(z, current)
-        this.#slices.set(z, saved.slice)
-        if (saved.slice.tiles !== null) this.#keepWarm(z, saved.slice)
-        continue
-      }
-      current.counts.set(saved.counts)
-      current.blob = saved.blob
-      for (const [index, packed] of saved.tiles) {
-        const tile = current.tiles?.get(index)
+      for (let i = 0; i < 256; i++) this.counts[i] += (counts?.[i] ?? 0) - (current?.counts[i] ?? 0)
+      if (current !== undefined && current !== slice) this.#forget(z, current)
+      if (slice === undefined || counts === null) continue
+      slice.counts.set(counts)
+      slice.blob = blob
+      for (const [index, packed] of tiles) {
+        const tile = slice.tiles?.get(index)
         if (tile !== undefined) this.#plain.delete(tile)
-        if (packed === null) current.tiles?.delete(index)
-        else current.tiles?.set(index, { packed, plain: null, stale: false })
+        if (packed === null) slice.tiles?.delete(index)
+        else slice.tiles?.set(index, { packed, plain: null, stale: false })
       }
-      this.#countWarm(current)
+      this.#slices.set(z, slice)
+      if (slice.tiles !== null) this.#keepWarm(z, slice)
+      this.#countWarm(slice)
     }
     this.#saved = null
   }
 
-  /** Box and number of voxels that differ from what was there at {@link begin}; not after {@link replaceSlice}. */
-  difference(): { box: VoxelBox | null; voxels: number } {
-    let voxels = 0
-    const start: [number, number, number] = [Infinity, Infinity, Infinity]
-    const stop: [number, number, number] = [-Infinity, -Infinity, -Infinity]
-    const before = new Uint8Array(tileVoxels)
-    const after = new Uint8Array(tileVoxels)
-    for (const [z, saved] of this.#saved ?? [])
-      for (const [index, packed] of saved.tiles) {
-        if (packed === null) before.fill(0)
-        else unpackTile(packed, before)
-        const tile = this.#slices.get(z)?.tiles?.get(index)
-        if (tile?.plain != null) after.set(tile.plain)
-        else if (tile?.packed != null) unpackTile(tile.packed, after)
-        else after.fill(0)
-        const top = Math.floor(index / this.#tilesPerRow) * tileEdge
-        const left = (index % this.#tilesPerRow) * tileEdge
-        for (let i = 0; i < tileVoxels; i++) {
-          if (before[i] === after[i]) continue
-          voxels++
-          const y = top + Math.floor(i / tileEdge)
-          const x = left + (i % tileEdge)
-          start[0] = Math.min(start[0], z)
-          start[1] = Math.min(start[1], y)
-          start[2] = Math.min(start[2], x)
-          stop[0] = Math.max(stop[0], z + 1)
-          stop[1] = Math.max(stop[1], y + 1)
-          stop[2] = Math.max(stop[2], x + 1)
-        }
-      }
-    return { box: voxels === 0 ? null : { start, stop }, voxels }
+  /**
+   * Tiles of slice `z` by index (C order of tiles), to be looked at; no tile where nothing is labelled. What they say stays true until
+   * the labels are changed, even when the slice is packed meanwhile.
+   */
+  async tilesOf(z: number): Promise<ReadonlyMap<number, Tile>> {
+    const slice = this.#slices.get(z)
+    if (slice === undefined) return new Map()
+    if (slice.tiles === null) {
+      const tiles = await inflateTilesLater(slice.blob!, this.tileCount)
+      // Somebody else may have been there meanwhile.
+      slice.tiles ??= tiles
+    }
+    const { tiles } = slice
+    this.#keepWarm(z, slice)
+    this.trim()
+    return tiles
   }
 
   /**
-   * Carries out encoded changes, or takes them back. Every voxel must be what the changes say it was.
-   * Throws {@link MalformedChanges}; then nothing has changed.
+   * Puts tiles of slice `z` in the place of those there; they belong to these labels from now on.
+   *
+   * @param tiles by index
+   * @param counts labelled voxels per material of the whole slice, length 256
    */
-  applyPiece(piece: Uint8Array, direction: 'forward' | 'backward'): void {
-    let done = 0
-    try {
-      forEachRun(piece, this.shape, (z, y, x, length, before, after) => {
-        if (direction === 'forward') this.#applyRun(z, y, x, length, before, after)
-        else this.#applyRun(z, y, x, length, after, before)
-        done++
-      })
-    } catch (error) {
-      this.#takeBack(piece, direction, done)
-      throw error
-    }
-  }
-
-  applyChanges({ pieces }: Pick<ChangeSet, 'pieces'>, direction: 'forward' | 'backward'): void {
-    const ordered = direction === 'forward' ? pieces : [...pieces].reverse()
-    for (const [done, piece] of ordered.entries())
-      try {
-        this.applyPiece(piece, direction)
-      } catch (error) {
-        const opposite = direction === 'forward' ? 'backward' : 'forward'
-        for (const applied of ordered.slice(0, done).reverse()) this.applyPiece(applied, opposite)
-        throw error
+  replaceTiles(z: number, tiles: ReadonlyMap<number, Tile>, counts: Readonly<Uint32Array>): void {
+    const slice = this.#sliceForWriting(z)
+    const held = slice.tiles!
+    const saved = this.#saved?.get(z)
+    for (const [index, tile] of tiles) {
+      const old = held.get(index)
+      // A slice that took the place of the one that comes back needs nothing kept.
+      if (saved !== undefined && saved.slice === slice && !saved.tiles.has(index))
+        saved.tiles.set(index, old === undefined ? null : packedOf(old))
+      if (old !== undefined) this.#plain.delete(old)
+      if (tile.plain === null && tile.packed === null) {
+        held.delete(index)
+        continue
       }
-  }
-
-  #takeBack(piece: Uint8Array, direction: 'forward' | 'backward', runs: number): void {
-    if (runs === 0) return
-    const enough = new Error()
-    try {
-      // Runs of a piece touch each voxel once, so that their order does not matter.
-      forEachRun(piece, this.shape, (z, y, x, length, before, after) => {
-        if (runs-- === 0) throw enough
-        if (direction === 'forward') this.#applyRun(z, y, x, length, after, before)
-        else this.#applyRun(z, y, x, length, before, after)
-      })
-    } catch (error) {
-      if (error !== enough && !(error instanceof MalformedChanges)) throw error
-    }
-  }
-
-  #applyRun(z: number, y: number, x: number, length: number, before: number, after: number): void {
-    const slice = this.#last?.z === z ? this.#last.slice : this.#sliceForWriting(z)
-    const row = Math.floor(y / tileEdge) * this.#tilesPerRow
-    const within = (y % tileEdge) * tileEdge
-    const first = Math.floor(x / tileEdge)
-    const last = Math.floor((x + length - 1) / tileEdge)
-    // All parts are looked at before the first is changed.
-    for (let column = first; column <= last; column++) {
-      const plain = this.#tileForWriting(z, slice, row + column).plain
-      const from = Math.max(0, x - column * tileEdge)
-      const to = Math.min(tileEdge, x + length - column * tileEdge)
-      for (let i = within + from; i < within + to; i++)
-        if (plain[i] !== before)
-          throw new MalformedChanges(
-            `at (${z}, ${y}, ${column * tileEdge + i - within}) the label is ${plain[i]}, not ${before}`,
-          )
-    }
-    for (let column = first; column <= last; column++) {
-      const tile = this.#tileForWriting(z, slice, row + column)
-      const from = Math.max(0, x - column * tileEdge)
-      const to = Math.min(tileEdge, x + length - column * tileEdge)
-      tile.plain.fill(after, within + from, within + to)
-      tile.stale = true
+      held.set(index, tile)
+      if (tile.plain !== null) this.#plain.set(tile, { slice, index })
     }
     slice.blob = null
-    if (before !== 0) {
-      slice.counts[before] -= length
-      this.counts[before] -= length
-    }
-    if (after !== 0) {
-      slice.counts[after] += length
-      this.counts[after] += length
+    for (let i = 1; i < 256; i++) this.counts[i] += counts[i] - slice.counts[i]
+    slice.counts.set(counts)
+    this.#countWarm(slice)
+    for (const oldest of this.#plain.keys()) {
+      if (this.#plain.size <= this.limits.plainTiles) break
+      this.#release(oldest)
     }
   }
 
@@ -258,7 +184,7 @@ export class LabelVoxels {
     if (tiles === null) return result
     for (let tileTop = Math.floor(top / tileEdge); tileTop * tileEdge < bottom; tileTop++)
       for (let tileLeft = Math.floor(left / tileEdge); tileLeft * tileEdge < right; tileLeft++) {
-        const tile = tiles.get(tileTop * this.#tilesPerRow + tileLeft)
+        const tile = tiles.get(tileTop * this.tilesPerRow + tileLeft)
         if (tile === undefined) continue
         const from = Math.max(left, tileLeft * tileEdge)
         const to = Math.min(right, (tileLeft + 1) * tileEdge)
@@ -307,8 +233,8 @@ export class LabelVoxels {
         cold.push([z, slice, slice.blob])
     await Promise.all(
       cold.map(async ([z, slice, blob]) => {
-        if (this.#warmBytes > this.#limits.warmBytes / 2) return
-        const tiles = await inflateTilesLater(blob, this.#tileCount)
+        if (this.#warmBytes > this.limits.warmBytes / 2) return
+        const tiles = await inflateTilesLater(blob, this.tileCount)
         // Somebody else may have been there meanwhile.
         if (slice.tiles !== null || slice.blob !== blob || this.#slices.get(z) !== slice) return
         slice.tiles = tiles
@@ -373,16 +299,16 @@ export class LabelVoxels {
 
   /** Deflates slices that were not used for long until memory is within its limit, a few at a time. */
   trim(): void {
-    if (this.#saved !== null) return
     let deflated = 0
     for (const [z, slice] of this.#warm) {
-      if (this.#warmBytes <= this.#limits.warmBytes) return
+      if (this.#warmBytes <= this.limits.warmBytes) return
+      // What may be taken back is put together from the tiles that are there.
+      if (this.#saved?.has(z) === true) continue
       if (slice.blob === null) {
         if (deflated++ === coolAtOnce) return
         const packed = this.#packedTiles(slice)
         slice.blob = deflateTiles(encodeTiles(packed))
       } else this.#packedTiles(slice)
-      this.#last = null
       slice.tiles = null
       this.#warm.delete(z)
       this.#countWarm(slice)
@@ -404,23 +330,23 @@ export class LabelVoxels {
   }
 
   #release(tile: Tile): void {
-    if (tile === this.#last?.tile) this.#last = null
     const place = this.#plain.get(tile)
     this.#plain.delete(tile)
-    if (tile.stale && tile.plain !== null) {
-      tile.packed = packTile(tile.plain)
-      tile.stale = false
-    }
+    const before = tile.packed?.length ?? 0
+    const packed = packedOf(tile)
     tile.plain = null
     if (place === undefined) return
-    if (tile.packed === null) place.slice.tiles?.delete(place.index)
-    this.#countWarm(place.slice)
+    const { slice, index } = place
+    if (packed === null) slice.tiles?.delete(index)
+    const grown = (packed?.length ?? 0) - before
+    slice.warmBytes += grown
+    this.#warmBytes += grown
   }
 
   #warmTiles(z: number): Map<number, Tile> | null {
     const slice = this.#slices.get(z)
     if (slice === undefined) return null
-    slice.tiles ??= inflateTiles(slice.blob!, this.#tileCount)
+    slice.tiles ??= inflateTiles(slice.blob!, this.tileCount)
     this.#keepWarm(z, slice)
     return slice.tiles
   }
@@ -438,7 +364,6 @@ export class LabelVoxels {
   }
 
   #forget(z: number, slice: StoredSlice): void {
-    this.#last = null
     // What comes back with a rollback must be complete without its plain tiles.
     this.#packedTiles(slice)
     this.#slices.delete(z)
@@ -462,37 +387,5 @@ export class LabelVoxels {
     }
     this.#warmTiles(z)
     return slice
-  }
-
-  #tileForWriting(z: number, slice: StoredSlice, index: number): PlainTile {
-    const last = this.#last
-    if (last !== null && last.index === index && last.z === z) return last.tile
-    const tiles = slice.tiles!
-    let tile = tiles.get(index)
-    const saved = this.#saved?.get(z)?.tiles
-    if (saved !== undefined && !saved.has(index)) {
-      if (tile?.stale === true && tile.plain !== null) {
-        tile.packed = packTile(tile.plain)
-        tile.stale = false
-      }
-      saved.set(index, tile?.packed ?? null)
-    }
-    if (tile === undefined) {
-      tile = { packed: null, plain: new Uint8Array(tileVoxels), stale: true }
-      tiles.set(index, tile)
-    } else if (tile.plain === null) {
-      tile.plain = new Uint8Array(tileVoxels)
-      if (tile.packed !== null) unpackTile(tile.packed, tile.plain)
-    }
-    this.#plain.delete(tile)
-    this.#plain.set(tile, { slice, index })
-    if (this.#plain.size > this.#limits.plainTiles)
-      for (const [oldest] of this.#plain) {
-        if (oldest !== tile) this.#release(oldest)
-        break
-      }
-    const plain = tile as PlainTile
-    this.#last = { z, index, slice, tile: plain }
-    return plain
   }
 }

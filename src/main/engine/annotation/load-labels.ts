@@ -3,8 +3,9 @@ import path from 'node:path'
 import { badInput } from '../../../shared/errors.ts'
 import type { Shape3 } from '../../../shared/volume.ts'
 import { systemErrorCode } from '../files/system-error.ts'
+import { Breaks } from './breaks.ts'
 import { MalformedChanges } from './changes.ts'
-import { History, type HistoryStep, type RecordPlace } from './history.ts'
+import { History, type RecordPlace } from './history.ts'
 import { listLabelFiles, readError, RecordReader, segmentName, type Damage } from './journal-files.ts'
 import {
   decodeRecord,
@@ -15,6 +16,8 @@ import {
 } from './journal-record.ts'
 import { LabelVoxels, type MemoryLimits } from './label-voxels.ts'
 import { readSnapshot, type JournalEnd } from './snapshot.ts'
+import { stageMove, stageRecords } from './stage-records.ts'
+import { StagedChanges } from './staged-changes.ts'
 
 export interface LoadedLabels {
   voxels: LabelVoxels
@@ -67,6 +70,7 @@ class Loader {
   #end: JournalEnd = { segment: 0, offset: 0 }
   #damage: Damage | null = null
   #replayedBytes = 0
+  readonly #breaks = new Breaks()
 
   constructor(folder: string, shape: Shape3, options: LoadOptions, reader: RecordReader) {
     this.#folder = folder
@@ -186,7 +190,7 @@ class Loader {
       }
       const place = { segment, offset, length: record.length }
       try {
-        await replayRecord(this.#voxels, this.#history, record, place, this.#reader)
+        await this.#replay(record, place)
       } catch (error) {
         if (!isUnusable(error)) throw error
         damaged(`record ${next} is no use: ${error.message}`, true)
@@ -195,7 +199,28 @@ class Loader {
       offset += record.length
       this.#replayedBytes += record.length
       this.#end = { segment, offset }
+      if (this.#breaks.isDue) await this.#breaks.take()
     }
+  }
+
+  /** Carries out a record of the journal on labels and history. Throws when it does not fit them; then nothing has changed. */
+  async #replay(record: DecodedRecord, place: RecordPlace): Promise<void> {
+    const { content, sequence } = record
+    let staged: StagedChanges | null = null
+    if (content.type === 'edit') {
+      const parts = this.#history.partsOf(content)
+      if (parts === null) throw new MalformedChanges('some of its parts are missing')
+      staged = new StagedChanges(this.#voxels, this.#breaks)
+      await stageRecords(staged, parts, this.#reader, 'forward')
+      await staged.apply(await record.changes(), 'forward')
+    } else if (content.type === 'move') {
+      const target = this.#history.positionOf(content.to)
+      if (target === undefined) throw new MalformedChanges(`there is no edit ${content.to} to go to`)
+      staged = new StagedChanges(this.#voxels, this.#breaks)
+      await stageMove(staged, this.#history, target, this.#reader)
+    }
+    await staged?.install()
+    this.#history.advance(sequence, content, place)
   }
 }
 
@@ -207,78 +232,6 @@ function isUnusable(error: unknown): error is Error {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (code.startsWith('Z_') || code === 'ERR_BUFFER_TOO_LARGE') return true
   return '_tag' in error && (error._tag === 'BadInput' || error._tag === 'NotFound')
-}
-
-/**
- * Carries out a record of the journal on labels and history. Throws when it does not fit them; then nothing has changed.
- */
-async function replayRecord(
-  voxels: LabelVoxels,
-  history: History,
-  record: DecodedRecord,
-  place: RecordPlace,
-  reader: RecordReader,
-): Promise<void> {
-  const { content, sequence } = record
-  if (content.type === 'edit') {
-    const parts = history.partsOf(content)
-    if (parts === null) throw new MalformedChanges('some of its parts are missing')
-    await applyRecords(voxels, parts, reader, 'forward')
-    try {
-      voxels.applyPiece(record.changes(), 'forward')
-    } catch (error) {
-      await applyRecords(voxels, parts, reader, 'backward')
-      throw error
-    }
-  } else if (content.type === 'move') {
-    const target = history.positionOf(content.to)
-    if (target === undefined) throw new MalformedChanges(`there is no edit ${content.to} to go to`)
-    await moveTo(voxels, history, target, reader)
-  }
-  history.advance(sequence, content, place)
-}
-
-/** Carries out the changes of records one after the other, or takes them back in reverse. All or nothing. */
-export async function applyRecords(
-  voxels: LabelVoxels,
-  places: readonly RecordPlace[],
-  reader: RecordReader,
-  direction: 'forward' | 'backward',
-): Promise<void> {
-  const ordered = direction === 'forward' ? places : [...places].reverse()
-  for (const [done, place] of ordered.entries())
-    try {
-      voxels.applyPiece((await reader.read(place)).changes(), direction)
-    } catch (error) {
-      const opposite = direction === 'forward' ? 'backward' : 'forward'
-      for (const applied of ordered.slice(0, done).reverse())
-        voxels.applyPiece((await reader.read(applied)).changes(), opposite)
-      throw error
-    }
-}
-
-/** Makes the labels what they are when the first `target` steps of the history are in force. All or nothing. */
-export async function moveTo(
-  voxels: LabelVoxels,
-  history: History,
-  target: number,
-  reader: RecordReader,
-): Promise<void> {
-  const backward = target < history.inForce
-  const steps = backward
-    ? history.steps.slice(target, history.inForce).reverse()
-    : history.steps.slice(history.inForce, target)
-  const direction = backward ? 'backward' : 'forward'
-  const done: HistoryStep[] = []
-  for (const step of steps)
-    try {
-      await applyRecords(voxels, step.places, reader, direction)
-      done.push(step)
-    } catch (error) {
-      for (const applied of done.reverse())
-        await applyRecords(voxels, applied.places, reader, backward ? 'forward' : 'backward')
-      throw error
-    }
 }
 
 /** As {@link loadLabels}, again when files changed their names in between: a snapshot or a segment may have come or gone. */

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
-import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib'
-import { isPackedTile, largestPacked, packTile, tileEdge, tileVoxels, unpackRow } from './tile.ts'
+import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib'
+import { isPackedTile, largestPacked, packTile, tileEdge, tileVoxels, unpackRow, unpackTile } from './tile.ts'
 
 /** A tile in memory: packed, plain, or both. `stale` says that the packed form is older than the plain one. */
 export interface Tile {
@@ -53,6 +53,22 @@ export async function prepareSlice(
   return { ...slice, tiles: null, blob: await deflateTilesLater(encodeTiles(tiles)) }
 }
 
+/** The packed form of a tile as it is now; `null` when nothing in it is labelled. */
+export function packedOf(tile: Tile): Uint8Array | null {
+  if (tile.stale && tile.plain !== null) {
+    tile.packed = packTile(tile.plain)
+    tile.stale = false
+  }
+  return tile.packed
+}
+
+/** Writes the whole tile into `target`, of length `tileVoxels`. */
+export function readTile(tile: Tile | undefined, target: Uint8Array): void {
+  if (tile?.plain != null) target.set(tile.plain)
+  else if (tile?.packed != null) unpackTile(tile.packed, target)
+  else target.fill(0)
+}
+
 /** Writes columns [from, to) of a row of the tile to `target` at `offset`. */
 export function readTileRow(
   tile: Tile,
@@ -68,8 +84,13 @@ export function readTileRow(
 
 /** Blobs are for speed first: what they hold are runs already. */
 const deflateOptions = { level: 1 }
-const deflateLater = promisify<Uint8Array, typeof deflateOptions, Buffer>(deflateRaw)
-const inflateLater = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw)
+const deflateLater = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw)
+const inflateLater = promisify<Uint8Array, ZlibOptions, Buffer>(inflateRaw)
+
+/** Bytes that zlib hands over at a time: each hand-over costs a turn of the event loop, a large buffer costs memory. */
+function chunkSizeFor(bytes: number): number {
+  return Math.min(Math.max(bytes, 1 << 14), 1 << 20)
+}
 
 /** Tiles one after the other: index and length (uint32, little-endian), packed tile. */
 export function encodeTiles(tiles: Iterable<readonly [number, Uint8Array]>): Uint8Array {
@@ -105,7 +126,7 @@ export function deflateTiles(encoded: Uint8Array): Uint8Array {
 }
 
 export async function deflateTilesLater(encoded: Uint8Array): Promise<Uint8Array> {
-  return await deflateLater(encoded, deflateOptions)
+  return await deflateLater(encoded, { ...deflateOptions, chunkSize: chunkSizeFor(encoded.length >> 1) })
 }
 
 /** Throws when the blob is no slice of `tileCount` tiles. */
@@ -114,7 +135,8 @@ export function inflateTiles(blob: Uint8Array, tileCount: number): Map<number, T
 }
 
 export async function inflateTilesLater(blob: Uint8Array, tileCount: number): Promise<Map<number, Tile>> {
-  return decodeTiles(await inflateLater(blob, inflateLimit(tileCount)), tileCount)
+  const options = { ...inflateLimit(tileCount), chunkSize: chunkSizeFor(4 * blob.length) }
+  return decodeTiles(await inflateLater(blob, options), tileCount)
 }
 
 function inflateLimit(tileCount: number): { maxOutputLength: number } {

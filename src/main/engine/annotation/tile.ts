@@ -16,6 +16,9 @@ const largestRuns = (tileVoxels * 3) / 4
 /** A packed tile is never larger. */
 export const largestPacked = tileVoxels + 1
 
+/** Voxels from which on `fill` is quicker than a loop. */
+const longRun = 48
+
 const scratch = new Uint8Array(largestPacked + 2 * tileEdge)
 
 /** The packed form of a tile, or `null` when nothing in it is labelled. */
@@ -61,8 +64,26 @@ function packPlain(plain: Uint8Array): Uint8Array {
 
 /** Writes the whole tile into `plain`, of length `tileVoxels`. */
 export function unpackTile(packed: Uint8Array, plain: Uint8Array): void {
-  if (packed[0] === 1) plain.set(packed.subarray(1, 1 + tileVoxels))
-  else for (let row = 0; row < tileEdge; row++) unpackRow(packed, row, 0, tileEdge, plain, row * tileEdge)
+  if (packed[0] === 1) {
+    plain.set(packed.subarray(1, 1 + tileVoxels))
+    return
+  }
+  let above = -1
+  for (let row = 0; row < tileEdge; row++) {
+    const start = row * tileEdge
+    const position = packed[1 + 2 * row] + (packed[2 + 2 * row] << 8)
+    if (position === above) {
+      plain.copyWithin(start, start - tileEdge, start)
+      continue
+    }
+    above = position
+    let at = runsOffset + position
+    for (let x = start; x < start + tileEdge; at += 2) {
+      const stop = x + packed[at + 1] + 1
+      fillRun(plain, packed[at], x, stop)
+      x = stop
+    }
+  }
 }
 
 /** Writes columns [from, to) of a row to `target` at `offset`. */
@@ -80,13 +101,19 @@ export function unpackRow(
     return
   }
   let at = runsOffset + packed[1 + 2 * row] + (packed[2 + 2 * row] << 8)
-  for (let x = 0; x < to;) {
+  const shift = offset - from
+  for (let x = 0; x < to; at += 2) {
     const stop = x + packed[at + 1] + 1
     if (stop > from)
-      target.fill(packed[at], offset + Math.max(x, from) - from, offset + Math.min(stop, to) - from)
-    at += 2
+      fillRun(target, packed[at], shift + (x > from ? x : from), shift + (stop < to ? stop : to))
     x = stop
   }
+}
+
+/** As `fill`, whose call takes longer than most runs of real labels do. */
+function fillRun(target: Uint8Array, label: number, from: number, to: number): void {
+  if (to - from > longRun) target.fill(label, from, to)
+  else for (let i = from; i < to; i++) target[i] = label
 }
 
 /** Whether a packed tile that came from a file can be unpacked: every row has whole runs of the right length. */
