@@ -1,13 +1,4 @@
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { forkEngineProcess } from '../../src/main/hosts/processes/forked-child.ts'
@@ -18,7 +9,7 @@ import type { ContractClient } from '../../src/shared/contract/definition.ts'
 import type { Job } from '../../src/shared/contract/jobs.ts'
 import { connectContract } from '../../src/shared/contract/transport/connect-contract.ts'
 import { scratchFolder, treeOf } from '../support/file-tree.ts'
-import { defaultStem, writeTomogram } from '../support/sample-tomogram.ts'
+import { defaultStem, writeLongTomogram } from '../support/sample-tomogram.ts'
 
 /**
  * The real data process, killed while labels are imported and exported: the next one takes the work up when the project is open again,
@@ -29,9 +20,8 @@ const scratch = scratchFolder('resumed-jobs')
 const env = { PHASEMARK_STATE: path.join(scratch, 'state'), PHASEMARK_CACHE: path.join(scratch, 'cache') }
 /** The file of this host's data process. */
 const recordFile = path.join(env.PHASEMARK_STATE, 'jobs', `data-${process.pid}.json`)
-/** Enough that a kill comes in the middle, whatever the machine; only the first four differ. */
+/** Enough that a kill comes in the middle, whatever the machine. */
 const [slices, height, width] = [240, 256, 256]
-const distinct = 4
 
 type DataClient = ContractClient<typeof dataContract>
 
@@ -97,20 +87,8 @@ async function untilInTheMiddle(id: string): Promise<void> {
   expect(changes.findLast((job) => job.id === id)?.state).toBe('running')
 }
 
-/** A stack of slices on disk of which all but the first few are links to those. */
-function writeStack(): { images: string; labels: string } {
-  const stack = writeTomogram(path.join(scratch, 'stack'), { slices: distinct, height, width })
-  for (const folder of [stack.images, stack.labels])
-    for (let z = distinct; z < slices; z++)
-      linkSync(
-        path.join(folder, `${defaultStem(z % distinct)}.tif`),
-        path.join(folder, `${defaultStem(z)}.tif`),
-      )
-  return stack
-}
-
 describe('a data process that is killed', () => {
-  const stack = writeStack()
+  const stack = writeLongTomogram(path.join(scratch, 'stack'), { slices, height, width })
   const project = path.join(scratch, 'killed.phasemark')
   let volumeId = ''
   /** What the record said while an import and an export were running. */

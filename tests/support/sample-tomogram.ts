@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { encodeTiffFile, imageDescription } from '../../src/main/engine/output/tiff-encoding.ts'
 import { createRandom } from '../../src/shared/random.ts'
@@ -61,6 +61,21 @@ export function writeTomogram(folder: string, options: TomogramOptions = {}): To
     writeSlice(path.join(labels, `${(options.labelStem ?? stem)(z)}.tif`), truth, { height, width })
   }
   return { images, labels }
+}
+
+/** As {@link writeTomogram}, with `slices` slices of which only the first `distinct` (default 4) are files of their own: others are links to those. */
+export function writeLongTomogram(
+  folder: string,
+  { slices, distinct = 4, ...options }: { slices: number; distinct?: number; height: number; width: number },
+): Tomogram {
+  const tomogram = writeTomogram(folder, { ...options, slices: distinct })
+  for (const place of [tomogram.images, tomogram.labels])
+    for (let z = distinct; z < slices; z++)
+      linkSync(
+        path.join(place, `${defaultStem(z % distinct)}.tif`),
+        path.join(place, `${defaultStem(z)}.tif`),
+      )
+  return tomogram
 }
 
 export function defaultStem(z: number): string {
