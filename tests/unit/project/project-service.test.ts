@@ -286,6 +286,16 @@ describe('sources', () => {
     expect(() => holder.current().volume(volumeId)).toThrow()
     expect((await looking).volumes[0].source).toMatchObject({ state: 'missing' })
     expect(() => holder.current().volume(volumeId)).toThrow('outside of the folders')
+    await expect(
+      projects.updateVolume({ volumeId, change: { path: images } }, context),
+    ).rejects.toMatchObject({ _tag: 'NotWritable', fields: { path: images } })
+
+    // Taken to where the window may go, they can be pointed at.
+    const within = path.join(inside, 'images')
+    cpSync(images, within, { recursive: true })
+    const { volumes } = await projects.updateVolume({ volumeId, change: { path: within } }, context)
+    expect(volumes[0]).toMatchObject({ path: within, source: { state: 'ok' } })
+    expect(holder.current().volume(volumeId).path).toBe(within)
   })
 
   test('that are gone are said so, and are taken from where they are now', async () => {

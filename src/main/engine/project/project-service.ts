@@ -1,8 +1,10 @@
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceImplementation } from '../../../shared/contract/definition.ts'
 import type { ProjectState, projectsService, VolumeImport } from '../../../shared/contract/projects.ts'
 import type { VolumeSummary } from '../../../shared/contract/volumes.ts'
 import { badInput, isPhasemarkError, PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
+import { createFolderMemory } from '../view/folder-memory.ts'
 import { openOptionsOf } from '../view/inspect-volume.ts'
 import type { OpenProject, ProjectHolder } from './project-holder.ts'
 import { addMaterial, orderMaterials, updateMaterial } from './project-materials.ts'
@@ -16,6 +18,9 @@ import { createSampleProject } from './sample-project.ts'
 import { SourceStates } from './source-states.ts'
 import { readThumbnail } from './thumbnail.ts'
 
+/** The picture in the list of projects can wait: it is not seen while the project is open. */
+const thumbnailDelayMs = 1000
+
 /** The project that is open, with what belongs to it only. */
 interface OpenState {
   session: ProjectSession
@@ -28,7 +33,7 @@ interface OpenState {
  * The `projects` service: one project open at a time. Opening another closes the first once the other is known to open.
  */
 export function createProjectService(options: ProjectServiceOptions): ProjectService {
-  const { guard, inspect, labelSummary } = options
+  const { guard, inspect, labelSummary, memory = createFolderMemory() } = options
   const recent = new RecentProjects(options.stateFolder)
   const listeners = new Set<() => Promise<void>>()
   const openedListeners = new Set<() => void>()
@@ -105,12 +110,16 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
   }
 
   async function drawThumbnail(state: OpenState): Promise<void> {
-    const { session, sources } = state
+    const { session, sources, closing } = state
+    // Whoever added or opened a volume waits for its first slice.
+    await sleep(thumbnailDelayMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
+    if (closing.signal.aborted) return
     const first = session.volumes.find(({ id }) => sources.of(id).state === 'ok')
     if (first === undefined || !lacksThumbnail(await recent.list(), session.folder)) return
     const picture = await readThumbnail(first.path, {
       ...openOptionsOf(first.raw),
-      signal: state.closing.signal,
+      memory,
+      signal: closing.signal,
     })
     await recent.update(session.folder, { thumbnail: picture })
   }
@@ -190,7 +199,8 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
       const state = requireOpen()
       state.session.requireWritable()
       const defined = definedOf(wanted)
-      const current = state.session.volume(volumeId)
+      // Also one whose source may not be read: this is how it gets another place.
+      const current = state.session.described(volumeId)
       const isElsewhere = defined.path !== undefined || defined.raw !== undefined
       const found = isElsewhere
         ? await inspectWanted({ path: current.path, raw: current.raw, ...defined }, signal)
@@ -206,7 +216,9 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
             found?.summary ?? null,
           ),
         )
-        if (found !== null) state.sources.settle(volumeId)
+        if (found === null) return
+        state.session.permit(volumeId)
+        state.sources.settle(volumeId)
       })
     },
     removeVolume: async ({ volumeId }) => {
@@ -219,7 +231,7 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     },
     lookAgain: async ({ volumeId }, { signal }) => {
       const state = requireOpen()
-      if (!state.session.volumes.some(({ id }) => id === volumeId)) state.session.volume(volumeId)
+      state.session.described(volumeId)
       await state.sources.lookAgain(state.session, volumeId, signal)
       throwIfCancelled(signal)
       return await announce(state)
@@ -268,7 +280,7 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     volumeId: string,
     summary: VolumeSummary,
   ): Promise<void> {
-    const current = session.volume(volumeId)
+    const current = session.described(volumeId)
     if (describeChange(current.summary, summary) === null) return
     const labels = await labelSummary(volumeId)
     if (labels.labelledVoxels === 0) return

@@ -148,13 +148,19 @@ export class ProjectSession implements OpenProject {
   }
 
   volume(id: string): ProjectVolume {
+    const volume = this.described(id)
+    const reason = this.unreachable.get(id)
+    if (reason !== undefined) throw new PhasemarkError('NotFound', reason, { path: volume.path })
+    return volume
+  }
+
+  /** What the project says of a volume, also when its source may not be read. Throws `NotFound` for an id that it does not have. */
+  described(id: string): ProjectVolume {
     const volume = this.volumeList.find((each) => each.id === id)
     if (volume === undefined)
       throw new PhasemarkError('NotFound', `${this.folder}: no volume ${id} in this project`, {
         path: this.folder,
       })
-    const reason = this.unreachable.get(id)
-    if (reason !== undefined) throw new PhasemarkError('NotFound', reason, { path: volume.path })
     return volume
   }
 
