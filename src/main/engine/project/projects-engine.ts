@@ -2,6 +2,7 @@ import type { Emit, ServiceImplementation } from '../../../shared/contract/defin
 import type { projectsService } from '../../../shared/contract/projects.ts'
 import type { RawDescription, VolumeSummary } from '../../../shared/contract/volumes.ts'
 import type { PathGuard } from '../settings/path-guard.ts'
+import type { FolderMemory } from '../view/folder-memory.ts'
 import type { ProjectHolder } from './project-holder.ts'
 
 /** How much of a volume is labelled. */
@@ -25,6 +26,8 @@ export interface ProjectServiceOptions {
     raw: RawDescription | null | undefined,
     options?: { signal?: AbortSignal },
   ) => Promise<VolumeSummary>
+  /** What is known of folders of slices, for the pictures in the list of recent projects; default: one of its own. */
+  memory?: FolderMemory
   /** Totals of the labels of a volume of the project that is open, as the labels service's `summary`. */
   labelSummary: (volumeId: string) => Promise<LabelTotals>
   /** Starts a job that imports a label stack: gives a sample its first labels. */

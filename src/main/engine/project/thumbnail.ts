@@ -1,4 +1,5 @@
 import type { TypedArray } from '../../../shared/volume.ts'
+import type { FolderMemory } from '../view/folder-memory.ts'
 import type { OpenVolumeOptions } from '../volume/open-volume.ts'
 import { openVolumeInThread } from '../volume/volume-thread.ts'
 
@@ -16,9 +17,13 @@ const clippedShare = 0.01
  */
 export async function readThumbnail(
   volume: string,
-  options: Pick<OpenVolumeOptions, 'raw' | 'signal'>,
+  { memory, ...options }: Pick<OpenVolumeOptions, 'raw' | 'signal'> & { memory: FolderMemory },
 ): Promise<Uint8Array> {
-  const source = await openVolumeInThread(volume, options)
+  const source = await memory.use(
+    volume,
+    (known) => openVolumeInThread(volume, { ...options, known }),
+    options.signal,
+  )
   try {
     const [depth, height, width] = source.meta.shape
     const slice = await source.readSlice(

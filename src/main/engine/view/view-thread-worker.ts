@@ -3,6 +3,7 @@ import type { GreyHistogram } from '../../../shared/contract/volumes.ts'
 import { PhasemarkError } from '../../../shared/errors.ts'
 import type { TypedArray, VolumeMeta } from '../../../shared/volume.ts'
 import { systemErrorCode } from '../files/system-error.ts'
+import type { KnownSlices } from '../volume/known-slices.ts'
 import { openVolume } from '../volume/open-volume.ts'
 import type { RawHeader } from '../volume/raw-source.ts'
 import type { Box, VolumeSource } from '../volume/volume-source.ts'
@@ -29,8 +30,8 @@ export interface AttachedPyramid {
 export interface ViewThread {
   calls: {
     open: {
-      request: { path: string; raw?: RawHeader }
-      answer: { meta: VolumeMeta; rowAddressable: boolean }
+      request: { path: string; raw?: RawHeader; known: KnownSlices | undefined }
+      answer: { meta: VolumeMeta; rowAddressable: boolean; known: KnownSlices | undefined }
     }
     /** A slice at a level: averaged in its plane. */
     slice: { request: { z: number; level: number }; answer: TypedArray }
@@ -73,9 +74,10 @@ function attach(attached: AttachedPyramid | null): void {
 }
 
 serveCalls<ViewThread>(port, {
-  async open({ path, raw }, signal) {
-    opened = await openVolume(path, raw === undefined ? { signal } : { raw, signal })
-    return { answer: { meta: opened.meta, rowAddressable: opened.rowAddressable === true } }
+  async open({ path, raw, known }, signal) {
+    opened = await openVolume(path, { ...(raw === undefined ? {} : { raw }), known, signal })
+    const { meta, rowAddressable = false } = opened
+    return { answer: { meta, rowAddressable, known: opened.known } }
   },
   async slice({ z, level }, signal) {
     const { shape, dtype } = source().meta

@@ -1,20 +1,23 @@
 import type { PlaneAxis } from '../../../shared/annotation/edit.ts'
 import type { GreyHistogram, PlaneData, PyramidState } from '../../../shared/contract/volumes.ts'
-import { cancelled, PhasemarkError } from '../../../shared/errors.ts'
+import { PhasemarkError } from '../../../shared/errors.ts'
 import type { VolumeMeta } from '../../../shared/volume.ts'
 import type { JobRunner } from '../jobs/job-runner.ts'
+import type { KnownSlices } from '../volume/known-slices.ts'
 import { createRowSource } from '../volume/row-source.ts'
 import type { RawHeader } from '../volume/raw-source.ts'
 import type { Box, ReadOptions, VolumeSource } from '../volume/volume-source.ts'
 import { workerUrl } from '../worker-url.ts'
 import { averagePlane, cellsAlong } from './averages.ts'
 import type { ByteCache } from './byte-cache.ts'
+import type { FolderMemory } from './folder-memory.ts'
 import { LatestFirst } from './latest-first.ts'
 import type { CoarsePlane } from './pyramid/coarse-level.ts'
 import type { LayoutLimits } from './pyramid/layout.ts'
 import { Pyramid } from './pyramid/pyramid.ts'
 import { SliceReader, type CachedPlane } from './slice-reader.ts'
 import { startThread, type ThreadCalls } from './thread-calls.ts'
+import { untilAborted } from './until-aborted.ts'
 import type { AttachedPyramid, ViewThread } from './view-thread-worker.ts'
 
 /** Slow disks stay slow, but the pyramid will be there before long anyway. */
@@ -26,6 +29,7 @@ export interface ViewedVolumeOptions {
   path: string
   raw: RawHeader | undefined
   cache: ByteCache<CachedPlane>
+  memory: FolderMemory
   cacheFolder: string
   limitBytes: number
   marginBytes?: number | undefined
@@ -41,16 +45,26 @@ export interface PlaneRequest {
   quick: boolean
 }
 
+export interface OpenedThread {
+  thread: ThreadCalls<ViewThread>
+  meta: VolumeMeta
+  rowAddressable: boolean
+  /** See `VolumeSource`. */
+  known: KnownSlices | undefined
+}
+
 /** Starts a thread and opens `path` in it. The caller ends it. Throws what `openVolume` throws. */
 export async function openViewThread(
   path: string,
   raw: RawHeader | undefined,
+  memory: FolderMemory,
   signal?: AbortSignal,
-): Promise<{ thread: ThreadCalls<ViewThread>; meta: VolumeMeta; rowAddressable: boolean }> {
+): Promise<OpenedThread> {
   const thread = startThread<ViewThread>(workerUrl(import.meta.url, 'view-thread-worker'))
+  const header = raw === undefined ? {} : { raw }
   try {
-    const opened = await thread.ask('open', raw === undefined ? { path } : { path, raw }, signal)
-    return { thread, ...opened }
+    const open = (known: KnownSlices | undefined) => thread.ask('open', { path, ...header, known }, signal)
+    return { thread, ...(await memory.use(path, open, signal)) }
   } catch (error) {
     await thread.end()
     throw error
@@ -76,13 +90,10 @@ export class ViewedVolume {
 
   /** Reads the headers of the source. Throws what `openVolume` throws. */
   static async open(options: ViewedVolumeOptions, signal?: AbortSignal): Promise<ViewedVolume> {
-    return new ViewedVolume(options, await openViewThread(options.path, options.raw, signal))
+    return new ViewedVolume(options, await openViewThread(options.path, options.raw, options.memory, signal))
   }
 
-  private constructor(
-    options: ViewedVolumeOptions,
-    opened: { thread: ThreadCalls<ViewThread>; meta: VolumeMeta; rowAddressable: boolean },
-  ) {
+  private constructor(options: ViewedVolumeOptions, opened: OpenedThread) {
     this.#options = options
     this.meta = opened.meta
     this.#rowAddressable = opened.rowAddressable
@@ -102,6 +113,7 @@ export class ViewedVolume {
       title,
       meta: this.meta,
       raw,
+      known: opened.known,
       cacheFolder,
       limitBytes,
       marginBytes,
@@ -337,7 +349,8 @@ export class ViewedVolume {
   }
 
   async #startThread(): Promise<ThreadCalls<ViewThread>> {
-    const { thread } = await openViewThread(this.#options.path, this.#options.raw, this.#closed.signal)
+    const { path, raw, memory } = this.#options
+    const { thread } = await openViewThread(path, raw, memory, this.#closed.signal)
     if (this.#files !== null) await thread.ask('attach', this.#files)
     return thread
   }
@@ -348,18 +361,4 @@ interface LevelPlane {
   shape: readonly [rows: number, columns: number]
   data: PlaneData['data']
   coverage: number
-}
-
-/** Settles like `promise`, or with `Cancelled` as soon as the signal fires; the promise itself goes on. */
-function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      reject(cancelled())
-    }
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort)
-    })
-  })
 }

@@ -3,6 +3,7 @@ import type { volumesService } from '../../../shared/contract/volumes.ts'
 import type { JobRunner } from '../jobs/job-runner.ts'
 import type { ProjectHolder } from '../project/project-holder.ts'
 import type { VolumeSource } from '../volume/volume-source.ts'
+import type { FolderMemory } from './folder-memory.ts'
 import type { LayoutLimits } from './pyramid/layout.ts'
 
 /** What `createVolumesService` (volumes-service.ts) needs from the process that it runs in. */
@@ -18,6 +19,8 @@ export interface VolumesServiceOptions {
   memoryCacheBytes?: number
   /** Bytes of the cache's disk that stay free; default 5 GiB. */
   cacheMarginBytes?: number
+  /** What is known of folders of slices; default: one of its own. */
+  memory?: FolderMemory
   /** How pyramids are cut up; for tests, which have small volumes. */
   pyramidLimits?: LayoutLimits
 }

@@ -3,6 +3,7 @@ import { badInput, cancelled, throwIfCancelled } from '../../../shared/errors.ts
 import type { ProjectVolume } from '../../../shared/contract/projects.ts'
 import type { VolumeMeta } from '../../../shared/volume.ts'
 import { ByteCache } from './byte-cache.ts'
+import { createFolderMemory } from './folder-memory.ts'
 import { inspectVolume, openOptionsOf, summaryOf } from './inspect-volume.ts'
 import { fingerprintOf } from './pyramid/cache-folder.ts'
 import type { CachedPlane } from './slice-reader.ts'
@@ -25,7 +26,7 @@ interface OpenEntry {
  * closes.
  */
 export function createVolumesService(options: VolumesServiceOptions): VolumesEngine {
-  const { project, emit, jobs, cacheFolder, cacheLimitBytes } = options
+  const { project, emit, jobs, cacheFolder, cacheLimitBytes, memory = createFolderMemory() } = options
   const memoryBytes = Math.min(
     options.memoryCacheBytes ?? defaultMemoryCacheBytes,
     os.totalmem() * largestMemoryShare,
@@ -45,6 +46,7 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
       path,
       raw: openOptionsOf(raw).raw,
       cache,
+      memory,
       cacheFolder,
       limitBytes: cacheLimitBytes,
       marginBytes: options.cacheMarginBytes,
@@ -106,9 +108,9 @@ export function createVolumesService(options: VolumesServiceOptions): VolumesEng
 
   return {
     implementation: {
-      inspect: ({ path, raw }, { signal }) => inspectVolume(path, raw, { signal }),
+      inspect: ({ path, raw }, { signal }) => inspectVolume(path, raw, { signal, memory }),
       async preview({ path, raw, maxExtent }, { signal }) {
-        const { thread } = await openViewThread(path, openOptionsOf(raw).raw, signal)
+        const { thread } = await openViewThread(path, openOptionsOf(raw).raw, memory, signal)
         try {
           return await thread.ask('preview', { maxExtent }, signal)
         } finally {

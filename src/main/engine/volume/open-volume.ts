@@ -3,11 +3,12 @@ import path from 'node:path'
 import { badInput, PhasemarkError } from '../../../shared/errors.ts'
 import type { VoxelSize } from '../../../shared/volume.ts'
 import { withCache } from './cached-source.ts'
+import type { KnownSlices } from './known-slices.ts'
 import { looksLikePng, pngSlices } from './png-file.ts'
 import { readError, withPositionedFile } from './positioned-file.ts'
 import { openRawSource, type RawHeader } from './raw-source.ts'
-import { listSliceFiles, openSliceFiles } from './slice-folder.ts'
-import type { OpenedFormat } from './slice-header.ts'
+import { listSliceFiles, openSliceFiles, openUnchanged } from './slice-folder.ts'
+import type { OpenedFormat, SliceFormat } from './slice-header.ts'
 import { looksLikeTiff } from './tiff-directory.ts'
 import { countTiffPages, openTiffPages, tiffSlices } from './tiff-file.ts'
 import type { VolumeSource } from './volume-source.ts'
@@ -20,6 +21,8 @@ export interface OpenVolumeOptions {
   signal?: AbortSignal
   /** Decoded slices kept in memory for repeated reads; default 0, which suits reading once from front to back. */
   cacheBytes?: number
+  /** `known` of a source that was opened at this path earlier: headers of files that have not changed since are not read again. */
+  known?: KnownSlices | undefined
 }
 
 const supported =
@@ -58,11 +61,28 @@ export async function openVolume(volumePath: string, options: OpenVolumeOptions 
   return cacheBytes > 0 ? withCache(source, { cacheBytes }) : source
 }
 
+/**
+ * Opens a folder of slices of which everything is known. No file is opened before a slice is read, so that this may be done in a thread
+ * that answers calls. `null` when the folder has other files by now or any of them has changed: open it with {@link openVolume}.
+ *
+ * Throws `NotFound` and `BadInput` as {@link openVolume} does for a folder without slices, `Cancelled` through the signal.
+ */
+export async function openKnownVolume(
+  folder: string,
+  known: KnownSlices,
+  signal?: AbortSignal,
+): Promise<VolumeSource | null> {
+  if (!(await isExistingFolder(folder))) return null
+  const { files, sliceFormat } = await slicesIn(folder)
+  return await openUnchanged(files, sliceFormat, { path: folder, known, signal })
+}
+
 async function openUncached(volumePath: string, options: OpenVolumeOptions): Promise<VolumeSource> {
   const format: OpenedFormat = {
     path: volumePath,
     voxelSize: options.voxelSize,
     signal: options.signal,
+    known: options.known,
   }
   const isFolder = await isExistingFolder(volumePath)
   if (options.raw !== undefined) {
@@ -85,6 +105,15 @@ async function isExistingFolder(volumePath: string): Promise<boolean> {
 }
 
 async function openFolder(folder: string, format: OpenedFormat): Promise<VolumeSource> {
+  const { files, sliceFormat } = await slicesIn(folder)
+  if (files.length === 1 && sliceFormat === tiffSlices) {
+    if ((await countTiffPages(files[0], format.signal)) > 1) return await openTiffPages(files[0], format)
+  }
+  return await openSliceFiles(files, sliceFormat, format)
+}
+
+/** Paths of the slices of a folder, in order. Throws `BadInput` when there are none or two kinds of them. */
+async function slicesIn(folder: string): Promise<{ files: string[]; sliceFormat: SliceFormat }> {
   const tiffs = await listSliceFiles(folder, tiffSlices.extensions)
   const pngs = await listSliceFiles(folder, pngSlices.extensions)
   if (tiffs.length > 0 && pngs.length > 0) {
@@ -98,13 +127,9 @@ async function openFolder(folder: string, format: OpenedFormat): Promise<VolumeS
     const kind = unsupportedFormats.get(path.extname(folder).toLowerCase())
     throw badInput(folder, supported, kind === undefined ? 'a folder without any' : `${kind}, not read yet`)
   }
-  if (tiffs.length === 1) {
-    const only = path.join(folder, tiffs[0])
-    if ((await countTiffPages(only, format.signal)) > 1) return await openTiffPages(only, format)
-  }
+  const sliceFormat = tiffs.length > 0 ? tiffSlices : pngSlices
   const names = tiffs.length > 0 ? tiffs : pngs
-  const files = names.map((name) => path.join(folder, name))
-  return await openSliceFiles(files, tiffs.length > 0 ? tiffSlices : pngSlices, format)
+  return { files: names.map((name) => path.join(folder, name)), sliceFormat }
 }
 
 async function openFile(file: string, format: OpenedFormat): Promise<VolumeSource> {

@@ -1,11 +1,10 @@
 import { crc32 } from 'node:zlib'
-import { decode as decodeWithLibrary } from 'fast-png'
 import { badInput } from '../../../shared/errors.ts'
 import { bytesPerElement, typedArrayConstructors, type TypedArray } from '../../../shared/volume.ts'
 import { headerReadBytes, maxPngChunks, maxSliceBytes, maxSliceEdge, maxUnfolding } from './limits.ts'
 import { withPositionedFile, type PositionedFile } from './positioned-file.ts'
 import { greyOfPixels, toMachineOrder, unpackBits } from './samples.ts'
-import { requireSameHeader, type SliceFormat, type SliceHeader } from './slice-header.ts'
+import { requireSameHeader, type SliceFile, type SliceFormat, type SliceHeader } from './slice-header.ts'
 import { CodecError, inflateBounded } from './tiff-codecs.ts'
 import { voxelSizeFromResolution } from './voxel-size.ts'
 
@@ -16,20 +15,32 @@ import { voxelSizeFromResolution } from './voxel-size.ts'
 export const pngSlices: SliceFormat = {
   name: 'PNG slices',
   extensions: ['.png'],
-  async open(path, signal) {
-    const { header } = await withPositionedFile(path, (file) => readPngHeader(file, signal))
-    return {
-      header,
-      rowAddressable: false,
-      readRows: (yStart, yStop, readSignal) =>
-        withPositionedFile(path, async (file) => {
-          const png = await readPngHeader(file, readSignal)
-          requireSameHeader(path, png.header, { name: 'when it was opened', header })
-          const pixels = await readPixels(file, png, readSignal)
-          return pixels.slice(yStart * header.width, yStop * header.width)
-        }),
-    }
-  },
+  createOpener:
+    () =>
+    (path, { signal, blocking = false } = {}) =>
+      withPositionedFile(
+        path,
+        async (file) => {
+          const { header } = await readPngHeader(file, signal)
+          return { slice: pngSlice(path, header), status: file.status }
+        },
+        { blocking },
+      ),
+  openKnown: (path, header) => pngSlice(path, header),
+}
+
+function pngSlice(path: string, header: SliceHeader): SliceFile {
+  return {
+    header,
+    rowAddressable: false,
+    readRows: (yStart, yStop, signal) =>
+      withPositionedFile(path, async (file) => {
+        const png = await readPngHeader(file, signal)
+        requireSameHeader(path, png.header, { name: 'when it was opened', header })
+        const pixels = await readPixels(file, png, signal)
+        return pixels.slice(yStart * header.width, yStop * header.width)
+      }),
+  }
 }
 
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
@@ -198,7 +209,7 @@ async function readPixels(
     if (!(error instanceof CodecError)) throw error
     throw badInput(path, 'readable PNG pixels', error.message, { cause: error })
   }
-  if (png.interlaced) return greyPixels(path, png, decodeInterlaced(path, png, packed))
+  if (png.interlaced) return greyPixels(path, png, await decodeInterlaced(path, png, packed))
   if (bytes.length < scanlineBytes) {
     throw badInput(path, `${scanlineBytes} bytes of pixels`, `${bytes.length} (truncated?)`)
   }
@@ -331,7 +342,9 @@ function paeth(left: number, up: number, corner: number): number {
 }
 
 /** Interlaced pixels through the library, from a file that holds nothing but the chunks that were checked above. */
-function decodeInterlaced(path: string, png: Png, packed: Uint8Array): TypedArray {
+async function decodeInterlaced(path: string, png: Png, packed: Uint8Array): Promise<TypedArray> {
+  // Loaded when it is needed, which is hardly ever: every thread that reads volumes would wait for it at its start.
+  const { decode } = await import('fast-png')
   const { width, height, meaning } = png.header
   const colourType = meaning === 'palette' ? 3 : [0, 4, 2, 6][png.samples - 1]
   const header = Buffer.alloc(13)
@@ -346,7 +359,7 @@ function decodeInterlaced(path: string, png: Png, packed: Uint8Array): TypedArra
     chunkBytes('IEND', new Uint8Array(0)),
   ])
   try {
-    const { data } = decodeWithLibrary(file)
+    const { data } = decode(file)
     return data instanceof Uint16Array ? data : new Uint8Array(data)
   } catch (error) {
     throw badInput(

@@ -1,5 +1,5 @@
-import type { Stats } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { badInput, PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
 import { systemErrorCode } from '../files/system-error.ts'
 import { headerReadBytes } from './limits.ts'
@@ -8,12 +8,15 @@ import { headerReadBytes } from './limits.ts'
 const bytesPerRead = 4 * 1024 * 1024
 const readsAtOnce = 2
 
+/** Opening a pipe would wait for somebody to write into it (Windows has neither the flag nor such files). */
+const openFlags = constants.O_RDONLY | (process.platform === 'win32' ? 0 : constants.O_NONBLOCK)
+
 /** A file that is read by position and never as a whole. */
 export interface PositionedFile {
   readonly path: string
   readonly sizeBytes: number
-  /** When the file was last changed, in milliseconds since 1970. */
-  readonly modifiedMs: number
+  /** What the file was like when it was opened. */
+  readonly status: BigIntStats
   /**
    * Fills `target` from `position` on.
    * Throws `BadInput` when the file ends before `target` is full, `Cancelled` through the signal.
@@ -27,23 +30,37 @@ export interface PositionedFile {
 export interface OpenFileOptions {
   /** Reads the first few kilobytes together with the size of the file, because they are wanted next; default true. */
   readStart?: boolean
+  /** Opens, reads and closes without letting anything else of this thread run: see visit-files.ts. Default false. */
+  blocking?: boolean
+}
+
+/** An open file, from `node:fs/promises` or blocking. */
+interface Handle {
+  stat(options: { bigint: true }): Promise<BigIntStats> | BigIntStats
+  read(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }> | { bytesRead: number }
+  close(): Promise<void> | void
 }
 
 /** Opens a file for reading. Throws `NotFound`, or `BadInput` for a folder or a file that may not be read. */
 export async function openPositionedFile(
   path: string,
-  { readStart = true }: OpenFileOptions = {},
+  { readStart = true, blocking = false }: OpenFileOptions = {},
 ): Promise<PositionedFile> {
-  let handle: FileHandle
+  let handle: Handle
   try {
-    handle = await open(path, 'r')
+    handle = blocking ? openBlocking(path) : await open(path, openFlags)
   } catch (error) {
     throw readError(path, error)
   }
   try {
-    const start = Buffer.allocUnsafeSlow(readStart ? headerReadBytes : 0)
+    const start = readStart ? takeStartBuffer() : Buffer.alloc(0)
     const [status, { bytesRead }] = await Promise.all([
-      handle.stat(),
+      handle.stat({ bigint: true }),
       readStart ? handle.read(start, 0, start.length, 0) : { bytesRead: 0 },
     ])
     if (!status.isFile()) throw badInput(path, 'a file', 'something else (a device or a pipe)')
@@ -91,17 +108,42 @@ export function readError(path: string, error: unknown): unknown {
   }
 }
 
+/** Starts of files that memory is taken for at once: taking it for each costs more than reading them. */
+const startsPerSlab = 64
+let slab = Buffer.alloc(0)
+
+/** Memory for the start of one file, which nobody else gets. */
+function takeStartBuffer(): Buffer {
+  if (slab.length === 0) slab = Buffer.allocUnsafeSlow(startsPerSlab * headerReadBytes)
+  const start = slab.subarray(0, headerReadBytes)
+  slab = slab.subarray(headerReadBytes)
+  return start
+}
+
+function openBlocking(path: string): Handle {
+  const descriptor = openSync(path, openFlags)
+  return {
+    stat: (options) => fstatSync(descriptor, options),
+    read: (target, offset, length, position) => ({
+      bytesRead: readSync(descriptor, target, offset, length, position),
+    }),
+    close: () => {
+      closeSync(descriptor)
+    },
+  }
+}
+
 class HandleFile implements PositionedFile {
   readonly path: string
   readonly sizeBytes: number
-  readonly modifiedMs: number
+  readonly status: BigIntStats
   readonly #start: Uint8Array
-  readonly #handle: FileHandle
+  readonly #handle: Handle
 
-  constructor(path: string, status: Stats, start: Uint8Array, handle: FileHandle) {
+  constructor(path: string, status: BigIntStats, start: Uint8Array, handle: Handle) {
     this.path = path
-    this.sizeBytes = status.size
-    this.modifiedMs = status.mtimeMs
+    this.sizeBytes = Number(status.size)
+    this.status = status
     this.#start = start
     this.#handle = handle
   }

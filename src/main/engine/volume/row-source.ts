@@ -1,11 +1,14 @@
 import { PhasemarkError, throwIfCancelled } from '../../../shared/errors.ts'
 import { createTypedArray, type TypedArray, type VolumeMeta } from '../../../shared/volume.ts'
+import type { KnownSlices } from './known-slices.ts'
 import type { Box, ReadOptions, VolumeSource } from './volume-source.ts'
 
 /** What a format must be able to do; {@link createRowSource} makes a whole source of it. */
 export interface RowReader {
   /** See `VolumeSource`; default false. */
   rowAddressable?: boolean
+  /** See `VolumeSource`. */
+  known?: KnownSlices | undefined
   /** Rows `[yStart, yStop)` of slice `z`, C order (y, x), full width; the array belongs to the caller. */
   readRows(z: number, yStart: number, yStop: number, signal: AbortSignal | undefined): Promise<TypedArray>
   close(): Promise<void>
@@ -58,6 +61,7 @@ export function createRowSource(meta: VolumeMeta, reader: RowReader): VolumeSour
   return {
     meta,
     rowAddressable: reader.rowAddressable ?? false,
+    known: reader.known,
     readBox,
     async readSlice(z, options = {}) {
       requireOpen()

@@ -1,5 +1,7 @@
+import type { BigIntStats } from 'node:fs'
 import { badInput } from '../../../shared/errors.ts'
 import { bytesPerElement, type Dtype, type TypedArray, type VoxelSize } from '../../../shared/volume.ts'
+import type { KnownSlices } from './known-slices.ts'
 import { maxSlices } from './limits.ts'
 
 /** What the header of one slice says; enough to tell whether slices fit together. */
@@ -30,8 +32,25 @@ export interface SliceFormat {
   name: string
   /** Lower-case extensions with their dot. */
   extensions: readonly string[]
-  /** Reads a few kilobytes. Throws `BadInput` when the file cannot be a slice. */
-  open(path: string, signal?: AbortSignal): Promise<SliceFile>
+  /** Begins to open slices of one volume, which mostly have the same header. */
+  createOpener(): OpenSlice
+  /** A slice whose header is known. Nothing is read before its rows are, and then the header is compared. */
+  openKnown(path: string, header: SliceHeader, rowAddressable: boolean): SliceFile
+}
+
+/** Reads a few kilobytes. Throws `BadInput` when the file cannot be a slice, `Cancelled` through the signal. */
+export type OpenSlice = (path: string, options?: OpenSliceOptions) => Promise<OpenedSlice>
+
+export interface OpenSliceOptions {
+  signal?: AbortSignal | undefined
+  /** See `OpenFileOptions` of positioned-file.ts. */
+  blocking?: boolean
+}
+
+export interface OpenedSlice {
+  slice: SliceFile
+  /** What the file was like before its header was read. */
+  status: BigIntStats
 }
 
 /** What the caller of `openVolume` decided, for the format that opens the file. */
@@ -40,6 +59,8 @@ export interface OpenedFormat {
   path: string
   voxelSize?: VoxelSize | undefined
   signal?: AbortSignal | undefined
+  /** What was found out about the slices of the folder earlier; used as far as the files are unchanged. */
+  known?: KnownSlices | undefined
 }
 
 /** Throws `BadInput` when `found` does not fit to the first slice of the same volume. */

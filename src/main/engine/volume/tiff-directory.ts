@@ -100,18 +100,56 @@ export function looksLikeTiff(bytes: Uint8Array): boolean {
   return magic === 42 || magic === 43
 }
 
+/** More bytes than this are not kept for comparing with other files: it would cost more than making sense of them. */
+const mostRecordedBytes = 65_536
+
+interface ReadRange {
+  position: number
+  bytes: Uint8Array
+}
+
 /** Reads TIFF structures of one file through a small window, so that a usual header costs one or two reads. */
 export class TiffDirectoryReader {
   readonly file: PositionedFile
   readonly header: TiffHeader
   #window: Uint8Array
   #windowStart: number
+  /** All that was read, the file header first; `null` when it was too much. */
+  #ranges: ReadRange[] | null = []
+  #recordedBytes = 0
 
   private constructor(file: PositionedFile, header: TiffHeader, window: Uint8Array) {
     this.file = file
     this.header = header
     this.#window = window
     this.#windowStart = 0
+    this.#record(0, window.subarray(0, header.bigTiff ? 16 : 8))
+  }
+
+  /**
+   * Whether another file of the same size has the same bytes wherever this one was read: then it means the same, down to the last tag.
+   * Throws `BadInput` when it ends too early, `Cancelled` through the signal.
+   */
+  async saysTheSameAs(file: PositionedFile, signal?: AbortSignal): Promise<boolean> {
+    if (this.#ranges === null || file.sizeBytes !== this.file.sizeBytes) return false
+    let window: Uint8Array = new Uint8Array(0)
+    let windowStart = 0
+    for (const { position, bytes } of this.#ranges) {
+      if (position < windowStart || position + bytes.length > windowStart + window.length) {
+        window = await file.readUpTo(position, Math.max(bytes.length, headerReadBytes), signal)
+        windowStart = position
+      }
+      const from = position - windowStart
+      if (Buffer.compare(window.subarray(from, from + bytes.length), bytes) !== 0) return false
+    }
+    return true
+  }
+
+  #record(position: number, bytes: Uint8Array): void {
+    if (this.#ranges === null) return
+    this.#recordedBytes += bytes.length
+    if (this.#recordedBytes > mostRecordedBytes) this.#ranges = null
+    else this.#ranges.push({ position, bytes })
   }
 
   /** Reads the file header. Throws `BadInput` when the file is no TIFF. */
@@ -247,6 +285,17 @@ export class TiffDirectoryReader {
   }
 
   async #bytes(
+    position: number,
+    length: number,
+    what: string,
+    signal: AbortSignal | undefined,
+  ): Promise<DataView> {
+    const view = await this.#view(position, length, what, signal)
+    this.#record(position, new Uint8Array(view.buffer, view.byteOffset, length))
+    return view
+  }
+
+  async #view(
     position: number,
     length: number,
     what: string,

@@ -9,6 +9,7 @@ import {
   requireSliceCount,
   volumeBytes,
   type OpenedFormat,
+  type SliceFile,
   type SliceFormat,
   type SliceHeader,
 } from './slice-header.ts'
@@ -23,36 +24,26 @@ import type { VolumeSource } from './volume-source.ts'
 export const tiffSlices: SliceFormat = {
   name: 'TIFF slices',
   extensions: ['.tif', '.tiff'],
-  async open(file, signal) {
-    const { header, layout, rowAddressable } = await withPositionedFile(file, async (opened) => {
-      const { image, directory } = await readSingleImage(opened, signal)
-      const { sizeBytes, modifiedMs } = opened
-      const small = image.offsets.length <= chunksRemembered
-      return {
-        header: headerOf(image, directory),
-        layout: small ? { image, sizeBytes, modifiedMs } : null,
-        rowAddressable: isRowAddressable(image),
-      }
-    })
-    return {
-      header,
-      rowAddressable,
-      readRows: (yStart, yStop, readSignal) =>
-        withPositionedFile(
-          file,
-          async (opened) => {
-            const { sizeBytes, modifiedMs } = opened
-            if (layout?.sizeBytes === sizeBytes && layout.modifiedMs === modifiedMs) {
-              return await readTiffRows(opened, layout.image, yStart, yStop, readSignal)
-            }
-            const { image, directory } = await readSingleImage(opened, readSignal)
-            requireSameHeader(file, headerOf(image, directory), { name: 'when it was opened', header })
-            return await readTiffRows(opened, image, yStart, yStop, readSignal)
-          },
-          { readStart: layout === null },
-        ),
-    }
+  createOpener() {
+    let last: { reader: TiffDirectoryReader; image: TiffImage; header: SliceHeader } | null = null
+    return (file, { signal, blocking = false } = {}) =>
+      withPositionedFile(
+        file,
+        async (opened) => {
+          let like = last
+          if (like === null || !(await like.reader.saysTheSameAs(opened, signal))) {
+            const { reader, image, directory } = await readSingleImage(opened, signal)
+            like = { reader, image, header: headerOf(image, directory) }
+            last = like
+          }
+          const { image, header } = like
+          const slice = tiffSlice(file, header, isRowAddressable(image), layoutOf(opened, image))
+          return { slice, status: opened.status }
+        },
+        { blocking },
+      )
   },
+  openKnown: (file, header, rowAddressable) => tiffSlice(file, header, rowAddressable, null),
 }
 
 /**
@@ -60,6 +51,47 @@ export const tiffSlices: SliceFormat = {
  * again with every read, which costs little beside decoding them.
  */
 const chunksRemembered = 64
+
+/** Where the pixels of a file are, and what it was like when that was read. */
+interface SliceLayout {
+  image: TiffImage
+  sizeBytes: number
+  modifiedNs: bigint
+}
+
+function layoutOf({ sizeBytes, status }: PositionedFile, image: TiffImage): SliceLayout | null {
+  if (image.offsets.length > chunksRemembered) return null
+  return { image, sizeBytes, modifiedNs: status.mtimeNs }
+}
+
+/** @param known `null` as long as nobody has looked where the pixels are */
+function tiffSlice(
+  file: string,
+  header: SliceHeader,
+  rowAddressable: boolean,
+  known: SliceLayout | null,
+): SliceFile {
+  let layout = known
+  return {
+    header,
+    rowAddressable,
+    readRows: (yStart, yStop, signal) =>
+      withPositionedFile(
+        file,
+        async (opened) => {
+          const { sizeBytes, status } = opened
+          if (layout?.sizeBytes === sizeBytes && layout.modifiedNs === status.mtimeNs) {
+            return await readTiffRows(opened, layout.image, yStart, yStop, signal)
+          }
+          const { image, directory } = await readSingleImage(opened, signal)
+          requireSameHeader(file, headerOf(image, directory), { name: 'when it was opened', header })
+          layout = layoutOf(opened, image)
+          return await readTiffRows(opened, image, yStart, yStop, signal)
+        },
+        { readStart: layout === null },
+      ),
+  }
+}
 
 /** Where the pages of a multi-page file are. */
 interface Pages {
@@ -132,7 +164,7 @@ function interpret(directory: TiffDirectory, file: PositionedFile, reader: TiffD
 async function readSingleImage(
   file: PositionedFile,
   signal: AbortSignal | undefined,
-): Promise<{ image: TiffImage; directory: TiffDirectory }> {
+): Promise<{ reader: TiffDirectoryReader; image: TiffImage; directory: TiffDirectory }> {
   const reader = await TiffDirectoryReader.open(file, signal)
   const directory = await reader.readDirectory(reader.header.firstDirectory, signal)
   const image = interpret(directory, file, reader)
@@ -142,7 +174,7 @@ async function readSingleImage(
   } else if (contiguousImages(directory, image) > 1) {
     throw severalPages(file.path, contiguousImages(directory, image))
   }
-  return { image, directory }
+  return { reader, image, directory }
 }
 
 function severalPages(file: string, count: number) {

@@ -1,4 +1,5 @@
 import type { TypedArray, VolumeMeta } from '../../../shared/volume.ts'
+import type { KnownSlices } from './known-slices.ts'
 
 export interface ReadOptions {
   signal?: AbortSignal
@@ -18,6 +19,11 @@ export interface VolumeSource {
   readonly meta: VolumeMeta
   /** Whether a few rows of a slice cost little more than their bytes: neither compressed nor in tiles. */
   readonly rowAddressable?: boolean
+  /**
+   * What was found out about the files of a folder, for opening it again. Not there for other volumes, nor when a file is so new that
+   * another change of it might not show.
+   */
+  readonly known?: KnownSlices | undefined
   /**
    * One slice of the volume, in the volume's dtype, C order (y, x), length shape[1] × shape[2]. The array belongs to
    * the caller.

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { PhasemarkError, toErrorData, type ErrorData } from '../../../shared/errors.ts'
 import type { TypedArray, VolumeMeta } from '../../../shared/volume.ts'
+import type { KnownSlices } from './known-slices.ts'
 import { openVolume, type OpenVolumeOptions } from './open-volume.ts'
 import type { Box, VolumeSource } from './volume-source.ts'
 
@@ -15,7 +16,10 @@ export type ThreadRequest = { id: number } & (
 
 /** One answer for every request but `cancel`. */
 export type ThreadReply = { id: number } & (
-  { kind: 'meta'; meta: VolumeMeta } | { kind: 'voxels'; voxels: TypedArray } | { kind: 'closed' } | Failure
+  | { kind: 'meta'; meta: VolumeMeta; known: KnownSlices | undefined }
+  | { kind: 'voxels'; voxels: TypedArray }
+  | { kind: 'closed' }
+  | Failure
 )
 interface Failure {
   kind: 'error'
@@ -35,7 +39,7 @@ async function answer(request: Question, signal: AbortSignal): Promise<ThreadRep
   const { id } = request
   if (request.kind === 'open') {
     source = await openVolume(request.path, { ...request.options, signal })
-    return { id, kind: 'meta', meta: source.meta }
+    return { id, kind: 'meta', meta: source.meta, known: source.known }
   }
   if (source === null) throw new PhasemarkError('Internal', 'no volume is open in this thread', {})
   switch (request.kind) {

@@ -27,11 +27,16 @@ export async function openVolumeInThread(
   throwIfCancelled(signal)
   const thread = startThread()
   try {
-    const { meta } = await thread.ask({ kind: 'open', path: volumePath, options: open }, 'meta', signal)
+    const { meta, known } = await thread.ask(
+      { kind: 'open', path: volumePath, options: open },
+      'meta',
+      signal,
+    )
     const voxelsOf = async (request: RequestBody, readSignal?: AbortSignal): Promise<TypedArray> =>
       (await thread.ask(request, 'voxels', readSignal)).voxels
     const source: VolumeSource = {
       meta,
+      known,
       readSlice: (z, readOptions) => voxelsOf({ kind: 'slice', z }, readOptions?.signal),
       readBox: (box, readOptions) => voxelsOf({ kind: 'box', box }, readOptions?.signal),
       close: thread.close,

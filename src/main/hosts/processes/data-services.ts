@@ -17,6 +17,7 @@ import { createPathGuard } from '../../engine/settings/path-guard.ts'
 import { createSettingsService } from '../../engine/settings/settings-service.ts'
 import { createSystemService } from '../../engine/settings/system-service.ts'
 import { defaultProjectFolder } from '../../engine/settings/user-folders.ts'
+import { createFolderMemory } from '../../engine/view/folder-memory.ts'
 import { inspectVolume } from '../../engine/view/inspect-volume.ts'
 import type { VolumesEngine } from '../../engine/view/volumes-engine.ts'
 import { createVolumesService } from '../../engine/view/volumes-service.ts'
@@ -36,6 +37,7 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
   const { reportDefect, stateFolder, cacheFolder, roots, hostPid } = places
   const guard = await createPathGuard(roots)
   const defaultFolder = defaultProjectFolder(guard.roots)
+  const memory = createFolderMemory()
   let jobs!: JobService
   let projects!: ProjectService
   let volumes!: VolumesEngine
@@ -60,7 +62,8 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
         emit: emitter('projects'),
         stateFolder,
         defaultFolder,
-        inspect: inspectVolume,
+        inspect: (source, raw, options) => inspectVolume(source, raw, { ...options, memory }),
+        memory,
         labelSummary: (volumeId) => labels.summary(volumeId),
         startImport: (request) => Promise.resolve(labels.implementation.startImport(request, uncancelled)),
         guard,
@@ -71,6 +74,7 @@ export async function createDataServices(places: EnginePlaces): Promise<EngineSe
         jobs: jobs.runner,
         cacheFolder,
         cacheLimitBytes,
+        memory,
       })
       labels = createLabelsService({
         project: projects.holder,

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { throwIfCancelled } from '../../../../shared/errors.ts'
+import type { KnownSlices } from '../../volume/known-slices.ts'
 import { openVolume } from '../../volume/open-volume.ts'
 import type { RawHeader } from '../../volume/raw-source.ts'
 import { serveCalls } from '../thread-calls.ts'
@@ -15,6 +16,7 @@ import { PyramidStore } from './store.ts'
 export interface BuildRequest {
   path: string
   raw: RawHeader | null
+  known: KnownSlices | undefined
   layout: PyramidLayout
   coarse: CoarseMemory
   /** Shared bytes, one per unit. */
@@ -58,9 +60,9 @@ async function whenQuiet(activity: Int32Array, longestMs: number, signal: AbortS
 }
 
 async function build(request: BuildRequest, signal: AbortSignal): Promise<BuildOutcome> {
-  const { layout, place, path, raw } = request
+  const { layout, place, path, raw, known } = request
   const coarse = new CoarseLevel(layout, request.coarse)
-  const source = await openVolume(path, raw === null ? { signal } : { raw, signal })
+  const source = await openVolume(path, { ...(raw === null ? {} : { raw }), known, signal })
   try {
     const common = {
       source,

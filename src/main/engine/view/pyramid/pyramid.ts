@@ -5,6 +5,7 @@ import type { VolumeMeta } from '../../../../shared/volume.ts'
 import { makeFolder } from '../../files/atomic-file.ts'
 import { acquireLock, type FolderLock } from '../../files/lock.ts'
 import type { JobRunner } from '../../jobs/job-runner.ts'
+import type { KnownSlices } from '../../volume/known-slices.ts'
 import type { RawHeader } from '../../volume/raw-source.ts'
 import { workerUrl } from '../../worker-url.ts'
 import { startThread, type ThreadCalls } from '../thread-calls.ts'
@@ -30,6 +31,8 @@ export interface PyramidOptions {
   title: string
   meta: VolumeMeta
   raw: RawHeader | undefined
+  /** See `VolumeSource`. */
+  known: KnownSlices | undefined
   cacheFolder: string
   limitBytes: number
   marginBytes?: number | undefined
@@ -176,10 +179,11 @@ export class Pyramid {
   }
 
   #request(place: BuildRequest['place']): BuildRequest {
-    const { meta, raw, limitBytes, marginBytes = defaultMarginBytes } = this.#options
+    const { meta, raw, known, limitBytes, marginBytes = defaultMarginBytes } = this.#options
     return {
       path: meta.path,
       raw: raw ?? null,
+      known,
       layout: this.layout,
       coarse: this.coarse.memory,
       unitsDone: this.#unitsDone,
