@@ -25,12 +25,18 @@ const [slices, height, width] = [240, 256, 256]
 
 type DataClient = ContractClient<typeof dataContract>
 
+/** Folders that the next process may reach, as its host says; `null`: all. */
+let roots: string[] | null = null
 /** The process that serves now; `null` while there is none. */
 let child: ForkedChild | null = null
 let client: DataClient | null = null
 const changes: Job[] = []
 const supervisor = createSupervisor<ForkedChild>({
-  spawn: (name) => forkEngineProcess(name, { env, log: (text) => process.stderr.write(text) }),
+  spawn: (name) =>
+    forkEngineProcess(name, {
+      env: roots === null ? env : { ...env, PHASEMARK_ROOTS: JSON.stringify(roots) },
+      log: (text) => process.stderr.write(text),
+    }),
   onStatus: ({ name, state }) => {
     // Five deaths in a minute are given up; here they are wanted.
     if (name === 'data' && state === 'failed') void supervisor.restart('data')
@@ -229,6 +235,18 @@ describe('a data process that is killed', () => {
       expect(treeOf(place)).toEqual(before)
       rmSync(place, { recursive: true })
     }
+  })
+
+  it('writes nothing outside of the folders that the next one may reach', async () => {
+    writeFileSync(recordFile, records.export)
+    // The project and its source lie in them, the export does not.
+    roots = [project, path.dirname(stack.images)]
+    const data = await kill()
+    roots = null
+    const [{ id }] = await data.jobs.list({})
+    await data.projects.open({ path: project })
+    expect(await untilEnded(id)).toMatchObject({ state: 'failed', error: { _tag: 'NotWritable' } })
+    expect(readdirSync(scratch).filter((name) => name.startsWith('exported'))).toEqual([])
   })
 
   it('is told as failed when another project is opened, or its volume is gone', async () => {

@@ -357,6 +357,7 @@ describe('jobs whose process died', () => {
     await vi.waitFor(() => {
       expect(list(next)[0]).toMatchObject({ kind: 'other', state: 'done' })
     })
+    emitted.length = 0
     open()
     await vi.waitFor(() => {
       expect(list(next).map(({ state, summary }) => [state, summary])).toEqual([
@@ -364,9 +365,11 @@ describe('jobs whose process died', () => {
         ['running', null],
         ['running', null],
         // Has got what it waited for, and now waits for the others.
-        ['waiting', 'waiting for its project'],
+        ['waiting', null],
       ])
     })
+    // Which is told as well.
+    expect(emitted.filter(({ state, summary }) => state === 'waiting' && summary === null)).toHaveLength(1)
     await next.close()
   })
 

@@ -117,8 +117,11 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
   async function unblock(one: ActiveJob, until: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
       await until(one.controller.signal)
+      if (!active.has(one.job.id)) return
       one.isBlocked = false
+      one.job.summary = null
       startWaiting()
+      if (one.job.state === 'waiting') announce(one.job)
     } catch (error) {
       endBadly(one, error)
     }
@@ -140,7 +143,6 @@ export function createJobRunner(options: JobRunnerOptions): JobService {
   async function run(one: ActiveJob): Promise<void> {
     const { job, controller } = one
     job.state = 'running'
-    job.summary = null
     one.attempts++
     announce(job)
     // Later, so that the id is with the caller before the work begins; and on record, so that it is not lost, nor taken up for ever.
