@@ -1,5 +1,3 @@
-import { z } from 'zod'
-
 /**
  * The words for grey volumes that all layers share. Axis order is z, y, x in every array, tuple and name.
  */
@@ -46,15 +44,14 @@ export const micrometresPerUnit: Record<LengthUnit, number> = { nm: 1e-3, um: 1,
 
 /**
  * Edge lengths of one voxel. An axis that no file states is `null`: the z step is never assumed from x and y, and an
- * integer screen resolution (72, 96, 300 dpi) is no voxel size.
+ * integer screen resolution (72, 96, 300 dpi) is no voxel size. Its schema is in voxel-size-schema.ts.
  */
-export const voxelSizeSchema = z.object({
-  z: z.number().positive().nullable(),
-  y: z.number().positive().nullable(),
-  x: z.number().positive().nullable(),
-  unit: z.enum(lengthUnits),
-})
-export type VoxelSize = z.infer<typeof voxelSizeSchema>
+export interface VoxelSize {
+  z: number | null
+  y: number | null
+  x: number | null
+  unit: LengthUnit
+}
 
 /** Extent along z, y, x in voxels. */
 export type Shape3 = readonly [z: number, y: number, x: number]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { materialSchema } from '../materials.ts'
-import { voxelSizeSchema } from '../volume.ts'
+import { voxelSizeSchema } from '../voxel-size-schema.ts'
 
 /**
  * `comparison.json`: everything that `compare` finds. `null` is a score that is not defined for the data at hand (0/0), never

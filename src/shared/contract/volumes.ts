@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { planeAxisSchema } from '../annotation/edit.ts'
-import { dtypes, voxelSizeSchema } from '../volume.ts'
+import { dtypes } from '../volume.ts'
+import { voxelSizeSchema } from '../voxel-size-schema.ts'
 import { float64ArraySchema, uint32ArraySchema, voxelArraySchema } from './arrays.ts'
 import { method, service } from './definition.ts'
 

@@ -3,7 +3,7 @@ import { rawHeaderSchema, volumeSummarySchema } from '../../../shared/contract/v
 import { projectMaterialSchema, volumeRoleSchema } from '../../../shared/contract/projects.ts'
 import { badInput } from '../../../shared/errors.ts'
 import { maxMaterials } from '../../../shared/materials.ts'
-import { voxelSizeSchema } from '../../../shared/volume.ts'
+import { voxelSizeSchema } from '../../../shared/voxel-size-schema.ts'
 
 /**
  * What `project.json` holds. A program reads every file of its own major version: of an older minor one, because what came

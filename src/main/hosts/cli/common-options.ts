@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { isPhasemarkError, PhasemarkError } from '../../../shared/errors.ts'
-import { lengthUnits, voxelSizeSchema, type VoxelSize } from '../../../shared/volume.ts'
+import { lengthUnits, type VoxelSize } from '../../../shared/volume.ts'
+import { voxelSizeSchema } from '../../../shared/voxel-size-schema.ts'
 import type { OpenVolumeOptions } from '../../engine/volume/open-volume.ts'
 import { parseRawHeader, type RawHeader } from '../../engine/volume/raw-source.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { materialSchema, type Material } from '../../../../shared/materials.ts'
-import { voxelSizeSchema } from '../../../../shared/volume.ts'
+import { voxelSizeSchema } from '../../../../shared/voxel-size-schema.ts'
 import { intensityScopes, normalisationSchema } from '../normalisation.ts'
 import { featureSets } from '../vgg16/vgg16-spec.ts'
 
