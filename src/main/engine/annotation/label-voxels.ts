@@ -152,8 +152,10 @@ export class LabelVoxels {
     const slice = this.#sliceForWriting(z)
     const held = slice.tiles!
     const saved = this.#saved?.get(z)
+    let grown = 0
     for (const [index, tile] of tiles) {
       const old = held.get(index)
+      grown += (tile.packed?.length ?? 0) - (old?.packed?.length ?? 0)
       // A slice that took the place of the one that comes back needs nothing kept.
       if (saved !== undefined && saved.slice === slice && !saved.tiles.has(index))
         saved.tiles.set(index, old === undefined ? null : packedOf(old))
@@ -168,7 +170,8 @@ export class LabelVoxels {
     slice.blob = null
     for (let i = 1; i < 256; i++) this.counts[i] += counts[i] - slice.counts[i]
     slice.counts.set(counts)
-    this.#countWarm(slice)
+    slice.warmBytes += grown
+    this.#warmBytes += grown
     for (const oldest of this.#plain.keys()) {
       if (this.#plain.size <= this.limits.plainTiles) break
       this.#release(oldest)

@@ -11,12 +11,16 @@ import {
   readTile,
   type Tile,
 } from './stored-slice.ts'
-import { tileEdge, tileVoxels } from './tile.ts'
+import { replaceLabel, tileEdge, tileVoxels, wordsOf } from './tile.ts'
 
 /** Changed tiles of one visit to a slice from which on it may be worth while to put the whole slice together. */
 const wholeSliceTiles = 16
 
-type PlainTile = Tile & { plain: Uint8Array }
+/** A tile that is written to, as voxels and by fours. */
+interface ReadyTile {
+  plain: Uint8Array
+  words: Int32Array
+}
 
 /** What a slice is going to be. */
 interface StagedSlice {
@@ -57,7 +61,7 @@ export class StagedChanges {
   #current: StagedSlice | null = null
   /** Row of tiles of the current slice, and those of its tiles that are ready to be written to. */
   #tileRow = -1
-  readonly #ready: (PlainTile | undefined)[]
+  readonly #ready: (ReadyTile | undefined)[]
   /** Plain tiles, the one used last at the end. */
   readonly #plain = new Set<Tile>()
   #packedBytes = 0
@@ -69,7 +73,7 @@ export class StagedChanges {
   constructor(voxels: LabelVoxels, breaks: Breaks) {
     this.#voxels = voxels
     this.#breaks = breaks
-    this.#ready = new Array<PlainTile | undefined>(voxels.tilesPerRow).fill(undefined)
+    this.#ready = new Array<ReadyTile | undefined>(voxels.tilesPerRow).fill(undefined)
   }
 
   /** Says that the changes that follow belong to another undo step. */
@@ -136,15 +140,13 @@ export class StagedChanges {
       const row = (y - top) * tileEdge
       let from = x % tileEdge
       for (let column = Math.floor(x / tileEdge), rest = length; rest > 0; column++) {
-        const { plain } = ready[column] ?? this.#prepareTile(slice, column)
+        const { plain, words } = ready[column] ?? this.#prepareTile(slice, column)
         const end = Math.min(tileEdge, from + rest)
-        for (let i = row + from; i < row + end; i++) {
-          if (plain[i] !== before)
-            throw new MalformedChanges(
-              `at (${slice.z}, ${y}, ${column * tileEdge + i - row}) the label is ${plain[i]}, not ${before}`,
-            )
-          plain[i] = after
-        }
+        const wrong = replaceLabel(plain, words, row + from, row + end, before, after)
+        if (wrong !== -1)
+          throw new MalformedChanges(
+            `at (${slice.z}, ${y}, ${column * tileEdge + wrong - row}) the label is ${plain[wrong]}, not ${before}`,
+          )
         rest -= end - from
         from = 0
       }
@@ -165,7 +167,7 @@ export class StagedChanges {
   }
 
   /** The tile in a column of the current row of tiles, to be written to. */
-  #prepareTile(slice: StagedSlice, column: number): PlainTile {
+  #prepareTile(slice: StagedSlice, column: number): ReadyTile {
     const index = this.#tileRow * this.#voxels.tilesPerRow + column
     let tile = slice.tiles.get(index)
     if (tile?.plain == null) {
@@ -183,7 +185,7 @@ export class StagedChanges {
         this.#pack(oldest)
         break
       }
-    const ready = tile as PlainTile
+    const ready = { plain: tile.plain!, words: wordsOf(tile.plain!) }
     this.#ready[column] = ready
     return ready
   }

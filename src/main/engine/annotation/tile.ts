@@ -23,12 +23,13 @@ const scratch = new Uint8Array(largestPacked + 2 * tileEdge)
 
 /** The packed form of a tile, or `null` when nothing in it is labelled. */
 export function packTile(plain: Uint8Array): Uint8Array | null {
+  const words = wordsOf(plain)
   let at = runsOffset
   let labelled = false
   scratch[0] = 0
   for (let row = 0; row < tileEdge; row++) {
     const start = row * tileEdge
-    if (row > 0 && equalRows(plain, start, start - tileEdge)) {
+    if (row > 0 && equalRows(words, start >> 2, (start - tileEdge) >> 2)) {
       scratch[1 + 2 * row] = scratch[2 * row - 1]
       scratch[2 + 2 * row] = scratch[2 * row]
       continue
@@ -39,7 +40,12 @@ export function packTile(plain: Uint8Array): Uint8Array | null {
     for (let x = start; x < end;) {
       const label = plain[x]
       let stop = x + 1
-      while (stop < end && plain[stop] === label) stop++
+      while ((stop & 3) !== 0 && plain[stop] === label) stop++
+      if ((stop & 3) === 0 && stop < end) {
+        const four = fourOf(label)
+        while (stop < end && words[stop >> 2] === four) stop += 4
+        while (stop < end && plain[stop] === label) stop++
+      }
       scratch[at++] = label
       scratch[at++] = stop - x - 1
       labelled ||= label !== 0
@@ -50,9 +56,51 @@ export function packTile(plain: Uint8Array): Uint8Array | null {
   return labelled ? scratch.slice(0, at) : null
 }
 
-function equalRows(plain: Uint8Array, a: number, b: number): boolean {
-  for (let x = 0; x < tileEdge; x++) if (plain[a + x] !== plain[b + x]) return false
+function equalRows(words: Int32Array, a: number, b: number): boolean {
+  for (let x = 0; x < tileEdge >> 2; x++) if (words[a + x] !== words[b + x]) return false
   return true
+}
+
+/** The voxels of a plain tile by fours, for loops that compare many. */
+export function wordsOf(plain: Uint8Array): Int32Array {
+  return new Int32Array(plain.buffer, plain.byteOffset, tileVoxels >> 2)
+}
+
+/** Four voxels of a label, as in {@link wordsOf}. */
+function fourOf(label: number): number {
+  return Math.imul(label, 0x01010101)
+}
+
+/**
+ * Makes voxels [from, to) of a plain tile, all of them `before`, to `after`. Returns the position of the first that is not
+ * `before`, those in front of it being changed; −1 when all are.
+ *
+ * @param words of the same tile, see {@link wordsOf}
+ */
+export function replaceLabel(
+  plain: Uint8Array,
+  words: Int32Array,
+  from: number,
+  to: number,
+  before: number,
+  after: number,
+): number {
+  let i = from
+  if (to - from >= 12) {
+    for (; (i & 3) !== 0; i++) {
+      if (plain[i] !== before) return i
+      plain[i] = after
+    }
+    const [old, current, end] = [fourOf(before), fourOf(after), to >> 2]
+    let word = i >> 2
+    for (; word < end && words[word] === old; word++) words[word] = current
+    i = word << 2
+  }
+  for (; i < to; i++) {
+    if (plain[i] !== before) return i
+    plain[i] = after
+  }
+  return -1
 }
 
 function packPlain(plain: Uint8Array): Uint8Array {
