@@ -4,6 +4,7 @@ import { hasTag } from '../../shared/errors.ts'
 import type {
   ProjectState,
   RecentProject,
+  SampleRecipe,
   VolumeEntry,
   VolumeImport,
 } from '../../shared/contract/projects.ts'
@@ -74,7 +75,7 @@ export const useProjectStore = defineStore('project', () => {
     await whileOpening(() => api.data.projects.create({ path, name }))
   }
 
-  async function createSample(recipe: 'battery' | 'ni-ysz'): Promise<void> {
+  async function createSample(recipe: SampleRecipe): Promise<void> {
     await whileOpening(() => api.data.projects.createSample({ recipe }))
   }
 

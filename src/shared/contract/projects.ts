@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { materialSchema } from '../materials.ts'
-import { voxelSizeSchema } from '../voxel-size-schema.ts'
+import { voxelSizeSchema } from '../volume.ts'
 import { uint8ArraySchema } from './arrays.ts'
 import { method, service } from './definition.ts'
+import { progressSchema } from './jobs.ts'
 import { rawHeaderSchema, volumeSummarySchema } from './volumes.ts'
 
 /** A material in a project. Its index never changes and is never given to another; order in the list is the user's. */
@@ -72,6 +73,9 @@ export const volumeImportSchema = projectVolumeSchema
   .strict()
 export type VolumeImport = z.infer<typeof volumeImportSchema>
 
+export const sampleRecipeSchema = z.enum(['battery', 'ni-ysz'])
+export type SampleRecipe = z.infer<typeof sampleRecipeSchema>
+
 /** One project is open at a time in one data process; everything is saved as it is done. */
 export const projectsService = service({
   methods: {
@@ -114,8 +118,11 @@ export const projectsService = service({
     lookAgain: method(z.object({ volumeId: z.uuid() }), projectStateSchema),
     /** All indices in their new order. */
     orderMaterials: method(z.object({ indices: z.array(z.number().int()) }), projectStateSchema),
-    /** A generated sample volume with ground truth, as a new project in the user's project folder. */
-    createSample: method(z.object({ recipe: z.enum(['battery', 'ni-ysz']) }), projectStateSchema),
+    /** A generated sample volume with ground truth, as a new project in the user's project folder; tells its progress. */
+    createSample: method(z.object({ recipe: sampleRecipeSchema }), projectStateSchema),
   },
-  events: { changed: projectStateSchema.nullable() },
+  events: {
+    changed: projectStateSchema.nullable(),
+    sampleProgress: z.object({ recipe: sampleRecipeSchema, progress: progressSchema }),
+  },
 })

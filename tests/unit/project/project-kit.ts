@@ -7,6 +7,7 @@ import type {
   ProjectService,
   ProjectServiceOptions,
 } from '../../../src/main/engine/project/projects-engine.ts'
+import type { Progress } from '../../../src/shared/job.ts'
 import { createPathGuard } from '../../../src/main/engine/settings/path-guard.ts'
 import { inspectVolume } from '../../../src/main/engine/view/inspect-volume.ts'
 import { writeTomogram, type TomogramOptions } from '../../support/sample-tomogram.ts'
@@ -14,6 +15,8 @@ import { writeTomogram, type TomogramOptions } from '../../support/sample-tomogr
 export interface TestService extends ProjectService {
   /** What was announced, in order. */
   readonly announced: (ProjectState | null)[]
+  /** Of samples that were made. */
+  readonly sampleProgress: readonly Progress[]
   readonly imports: { volumeId: string; path: string }[]
   readonly folder: string
 }
@@ -24,10 +27,14 @@ export async function startService(
   options: Partial<ProjectServiceOptions> & { roots?: string[]; labels?: LabelTotals } = {},
 ): Promise<TestService> {
   const announced: (ProjectState | null)[] = []
+  const sampleProgress: Progress[] = []
   const imports: { volumeId: string; path: string }[] = []
   const { roots = null, labels = { labelledSlices: 0, labelledVoxels: 0, bytes: 0 }, ...rest } = options
   const service = createProjectService({
-    emit: (_event, state) => announced.push(state),
+    emit: (event, what) => {
+      if (event === 'changed') announced.push(what as ProjectState | null)
+      else sampleProgress.push((what as { progress: Progress }).progress)
+    },
     stateFolder: path.join(folder, 'state'),
     defaultFolder: path.join(folder, 'projects'),
     inspect: inspectVolume,
@@ -39,7 +46,7 @@ export async function startService(
     guard: await createPathGuard(roots),
     ...rest,
   })
-  return { ...service, announced, imports, folder }
+  return { ...service, announced, sampleProgress, imports, folder }
 }
 
 /** A small volume below `folder`, as a window would add it. */

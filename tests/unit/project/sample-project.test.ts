@@ -28,6 +28,9 @@ test('a sample opens as a project with voxel size, materials and first scribbles
     ['carbon-binder domain', 1],
     ['active material', 2],
   ])
+  const told = service.sampleProgress
+  expect(told.at(-1)).toMatchObject({ done: 48, total: 48 })
+  expect(told.map(({ done }) => done)).toEqual(told.map((_, slice) => slice + 1))
   const [volume] = state.volumes
   // The first labels come through the job that a window would start.
   expect(service.imports).toMatchObject([{ volumeId: volume.id, keepExisting: true }])

@@ -265,7 +265,12 @@ export function createProjectService(options: ProjectServiceOptions): ProjectSer
     createSample: async ({ recipe }, { signal }) => {
       await guard.check(options.defaultFolder)
       // Takes seconds; only opening it has to wait for others, and they for it.
-      const sample = await createSampleProject({ recipe, folder: options.defaultFolder, inspect, signal })
+      const sample = await createSampleProject({
+        ...{ recipe, folder: options.defaultFolder, inspect, signal },
+        onProgress: (progress) => {
+          options.emit('sampleProgress', { recipe, progress })
+        },
+      })
       return await inTurn(async () => {
         const described = await replaceWith(sample.session)
         await options.startImport({ volumeId: sample.volumeId, path: sample.scribbles, keepExisting: true })

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import type { Progress } from '../../../shared/job.ts'
 import type { ListedMaterial } from '../../../shared/materials.ts'
 import type { Shape3 } from '../../../shared/volume.ts'
+import type { JobOptions } from '../job-options.ts'
 import { readMaterials } from '../labels/label-metadata.ts'
 import { scribble } from '../labels/scribble/scribble.ts'
 import { removeUnfinished } from '../output/remove-unfinished.ts'
@@ -50,13 +52,14 @@ export async function createSampleProject(options: {
   folder: string
   inspect: ProjectServiceOptions['inspect']
   signal: AbortSignal
+  /** Of generating the volume, which takes nearly all of the time. */
+  onProgress: (progress: Progress) => void
 }): Promise<SampleProject> {
-  const { recipe, folder, inspect, signal } = options
-  const { images, materials, scribbles } = await requireSample(
-    recipe,
-    path.join(folder, 'Samples', recipe),
+  const { recipe, folder, inspect, signal, onProgress } = options
+  const { images, materials, scribbles } = await requireSample(recipe, path.join(folder, 'Samples', recipe), {
     signal,
-  )
+    onProgress,
+  })
   const title = titles[recipe]
   const summary = await inspect(images, null, { signal })
   const place = await freeProjectPath(folder, title.project)
@@ -93,12 +96,20 @@ export async function createSampleProject(options: {
 async function requireSample(
   kind: SampleKind,
   out: string,
-  signal: AbortSignal,
+  { signal, onProgress }: Required<JobOptions>,
 ): Promise<{ images: string; scribbles: string; materials: ListedMaterial[] }> {
   const scribbles = path.join(out, 'scribbles')
   const [images, labels] = [path.join(out, 'images'), path.join(out, 'labels')]
   if (!(await isComplete(path.join(out, 'sample.json'))))
-    await generateSample({ kind, shape: sampleShape, seed: sampleSeed, out, resume: true, signal })
+    await generateSample({
+      kind,
+      shape: sampleShape,
+      seed: sampleSeed,
+      out,
+      resume: true,
+      signal,
+      onProgress,
+    })
   if (!(await isComplete(path.join(scribbles, 'scribbles.json')))) {
     await removeUnfinished(scribbles)
     await scribble({

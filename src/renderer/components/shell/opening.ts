@@ -1,3 +1,4 @@
+import type { SampleRecipe } from '../../../shared/contract/projects.ts'
 import { useApi } from '../../stores/api.ts'
 import { useDialogsStore } from '../../stores/dialogs.ts'
 import { useNoticesStore } from '../../stores/notices.ts'
@@ -15,7 +16,7 @@ export function useOpening(): {
   openFolder: () => Promise<void>
   openFile: () => Promise<void>
   openProject: () => Promise<void>
-  openSample: (recipe: 'battery' | 'ni-ysz') => Promise<void>
+  openSample: (recipe: SampleRecipe) => Promise<void>
   takeOpenRequests: () => Promise<void>
 } {
   const api = useApi()
@@ -63,7 +64,7 @@ export function useOpening(): {
       })
   }
 
-  async function openSample(recipe: 'battery' | 'ni-ysz'): Promise<void> {
+  async function openSample(recipe: SampleRecipe): Promise<void> {
     try {
       await project.createSample(recipe)
     } catch (error) {
