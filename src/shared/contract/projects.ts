@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { materialSchema } from '../materials.ts'
-import { voxelSizeSchema } from '../volume.ts'
+import { voxelSizeSchema } from '../voxel-size-schema.ts'
 import { uint8ArraySchema } from './arrays.ts'
 import { method, service } from './definition.ts'
 import { progressSchema } from './jobs.ts'
