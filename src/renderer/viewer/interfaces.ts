@@ -63,6 +63,8 @@ export interface PlanePointerEvent {
   points: Float32Array
   /** Whether the current position is inside the plane. */
   inside: boolean
+  /** Length of a step of one row and of one column on screen, in CSS pixels: how exact a hand can be there. */
+  pixelsPerVoxel: { row: number; column: number }
   /** Pressed while the event happened. */
   shift: boolean
   control: boolean

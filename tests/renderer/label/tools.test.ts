@@ -48,6 +48,7 @@ function pointer(
     plane: xy,
     points: Float32Array.from(points),
     inside: true,
+    pixelsPerVoxel: { row: 1, column: 1 },
     shift: false,
     control: false,
     alt: false,
@@ -205,12 +206,16 @@ describe('brush', () => {
 describe('polygon and lasso', () => {
   let polygon: PolygonTool
   beforeEach(() => {
+    pixelsPerVoxel = { row: 1, column: 1 }
     polygon = new PolygonTool({ settings: () => ({ material: 3, greyRange: null }), sink })
   })
 
+  /** CSS pixels per step of a row and of a column. */
+  let pixelsPerVoxel: PlanePointerEvent['pixelsPerVoxel']
+
   function click(row: number, column: number, timeStamp: number): void {
-    pointer(polygon, 'down', [row, column], { timeStamp })
-    pointer(polygon, 'up', [row, column], { timeStamp: timeStamp + 50 })
+    pointer(polygon, 'down', [row, column], { timeStamp, pixelsPerVoxel })
+    pointer(polygon, 'up', [row, column], { timeStamp: timeStamp + 50, pixelsPerVoxel })
   }
 
   function corners(): number[] {
@@ -254,18 +259,19 @@ describe('polygon and lasso', () => {
     expect(corners()).toEqual([10, 10, 10, 40, 40, 40])
   })
 
-  test('how near is near depends on the zoom', () => {
-    polygon = new PolygonTool({
-      settings: () => ({ material: 3, greyRange: null }),
-      sink,
-      voxelsPerPixel: () => 0.01,
-    })
+  test.each([
+    { zoom: 'far in', row: 8, column: 8, at: [11, 10], closes: false },
+    { zoom: 'far out', row: 0.25, column: 0.25, at: [25, 10], closes: true },
+    { zoom: 'tall voxels, along the column', row: 6, column: 2, at: [11, 10], closes: false },
+    { zoom: 'tall voxels, along the row', row: 6, column: 2, at: [10, 12], closes: true },
+  ])('how near is near is counted on screen: $zoom', ({ row, column, at, closes }) => {
+    pixelsPerVoxel = { row, column }
     click(10, 10, 0)
-    click(10, 40, 1000)
-    click(40, 40, 2000)
-    click(11, 11, 3000)
-    expect(sink.edits).toEqual([])
-    expect(polygon.isDrawing).toBe(true)
+    click(10, 90, 1000)
+    click(90, 90, 2000)
+    click(at[0], at[1], 3000)
+    expect(sink.edits).toHaveLength(closes ? 1 : 0)
+    expect(polygon.isDrawing).toBe(!closes)
   })
 
   test('takes back a corner, a whole free line, and at last the outline', () => {

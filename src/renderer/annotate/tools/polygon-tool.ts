@@ -8,13 +8,11 @@ export interface PolygonToolOptions {
   /** Read when the outline is closed. */
   settings(): { material: number; greyRange: GreyRange }
   sink: EditSink
-  /** Voxels per screen pixel of the plane that is drawn on: how exact a hand can be there. */
-  voxelsPerPixel?: (plane: Plane) => number
 }
 
 /** Two clicks within this time at one place close the outline. */
 const doubleClickMs = 400
-/** Screen pixels within which two places are the same to a hand. */
+/** CSS pixels within which two places are the same to a hand. */
 const samePlacePixels = 5
 
 interface Outline {
@@ -174,14 +172,15 @@ export class PolygonTool implements PointerTool {
   #closesAt(event: PlanePointerEvent, row: number, column: number): boolean {
     const outline = this.#outline
     if (outline === null || outline.points.count < 3) return false
-    const reach = Math.max(0.5, samePlacePixels * (this.#options.voxelsPerPixel?.(outline.plane) ?? 1))
+    const { pixelsPerVoxel } = event
+    const isAt = (otherRow: number, otherColumn: number): boolean =>
+      Math.hypot((row - otherRow) * pixelsPerVoxel.row, (column - otherColumn) * pixelsPerVoxel.column) <=
+      samePlacePixels
     const last = this.#lastClick
     const doubled =
-      last !== null &&
-      event.timeStamp - last.timeStamp <= doubleClickMs &&
-      Math.hypot(row - last.row, column - last.column) <= reach
+      last !== null && event.timeStamp - last.timeStamp <= doubleClickMs && isAt(last.row, last.column)
     const [firstRow = Infinity, firstColumn = Infinity] = outline.points.points()
-    return doubled || Math.hypot(row - firstRow, column - firstColumn) <= reach
+    return doubled || isAt(firstRow, firstColumn)
   }
 
   #lookChanged(): void {

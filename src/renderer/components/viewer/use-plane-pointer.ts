@@ -74,7 +74,9 @@ export function usePlanePointer(options: PlanePointerOptions): {
 
   function tell(type: PlanePointerEvent['type'], event: PointerEvent, pieces: readonly PointerEvent[]): void {
     const tool = options.tool()
-    if (tool === null) return
+    const camera = options.camera()
+    if (tool === null || camera === null) return
+    const { rowEdge, columnEdge } = options.geometry()
     const points = new Float32Array(2 * pieces.length)
     let inside = false
     for (const [piece, { clientX, clientY }] of pieces.entries()) {
@@ -89,6 +91,7 @@ export function usePlanePointer(options: PlanePointerOptions): {
       plane: options.plane(),
       points,
       inside,
+      pixelsPerVoxel: { row: camera.zoom * rowEdge, column: camera.zoom * columnEdge },
       shift: event.shiftKey,
       control: event.ctrlKey || event.metaKey,
       alt: event.altKey,
