@@ -311,11 +311,22 @@ export class LabelVoxels {
         if (deflated++ === coolAtOnce) return
         const packed = this.#packedTiles(slice)
         slice.blob = deflateTiles(encodeTiles(packed))
-      } else this.#packedTiles(slice)
-      slice.tiles = null
-      this.#warm.delete(z)
-      this.#countWarm(slice)
+      }
+      this.#cool(z, slice)
     }
+  }
+
+  /** Drops the tiles of a slice that is going to be replaced, where it is deflated as well. */
+  cool(z: number): void {
+    const slice = this.#slices.get(z)
+    if (slice !== undefined && slice.blob !== null && this.#saved?.has(z) !== true) this.#cool(z, slice)
+  }
+
+  #cool(z: number, slice: StoredSlice): void {
+    this.#packedTiles(slice)
+    slice.tiles = null
+    this.#warm.delete(z)
+    this.#countWarm(slice)
   }
 
   /** Packs what is plain and drops the plain tiles of a slice. */

@@ -262,6 +262,7 @@ export class StagedChanges {
     slice.tiles.clear()
     slice.below = null
     slice.isWhole = true
+    this.#voxels.cool(slice.z)
     // One at a time, so that no more than two slices wait for it.
     await this.#deflating
     this.#deflating = deflateTilesLater(encodeTiles(packed)).then((blob) => {
