@@ -5,7 +5,8 @@ import { maxSliceBytes, maxSliceEdge, maxSlices } from './limits.ts'
 import { openPositionedFile } from './positioned-file.ts'
 import { createRowSource } from './row-source.ts'
 import { createUnfilledArray, toMachineOrder } from './samples.ts'
-import { pageNames, type OpenedFormat } from './slice-header.ts'
+import type { OpenedFormat } from './opened-format.ts'
+import { pageNames } from './slice-header.ts'
 import type { VolumeSource } from './volume-source.ts'
 
 /** What a headerless file of voxels in C order (z, y, x) contains. */

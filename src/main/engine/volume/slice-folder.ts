@@ -6,11 +6,11 @@ import { areUnchanged, type KnownSlices } from './known-slices.ts'
 import { compareNaturally, findNumberingGaps } from './natural-order.ts'
 import { readError } from './positioned-file.ts'
 import { createRowSource } from './row-source.ts'
+import type { OpenedFormat } from './opened-format.ts'
 import {
   requireSameHeader,
   requireSliceCount,
   volumeBytes,
-  type OpenedFormat,
   type OpenedSlice,
   type SliceFile,
   type SliceFormat,

@@ -1,7 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import { badInput } from '../../../shared/errors.ts'
 import { bytesPerElement, type Dtype, type TypedArray, type VoxelSize } from '../../../shared/volume.ts'
-import type { KnownSlices } from './known-slices.ts'
 import { maxSlices } from './limits.ts'
 
 /** What the header of one slice says; enough to tell whether slices fit together. */
@@ -51,16 +50,6 @@ export interface OpenedSlice {
   slice: SliceFile
   /** What the file was like before its header was read. */
   status: BigIntStats
-}
-
-/** What the caller of `openVolume` decided, for the format that opens the file. */
-export interface OpenedFormat {
-  /** The path as the user gave it. */
-  path: string
-  voxelSize?: VoxelSize | undefined
-  signal?: AbortSignal | undefined
-  /** What was found out about the slices of the folder earlier; used as far as the files are unchanged. */
-  known?: KnownSlices | undefined
 }
 
 /** Throws `BadInput` when `found` does not fit to the first slice of the same volume. */

@@ -3,12 +3,12 @@ import { badInput, throwIfCancelled } from '../../../shared/errors.ts'
 import { bytesPerElement, type VoxelSize } from '../../../shared/volume.ts'
 import { openPositionedFile, withPositionedFile, type PositionedFile } from './positioned-file.ts'
 import { createRowSource } from './row-source.ts'
+import type { OpenedFormat } from './opened-format.ts'
 import {
   pageNames,
   requireSameHeader,
   requireSliceCount,
   volumeBytes,
-  type OpenedFormat,
   type SliceFile,
   type SliceFormat,
   type SliceHeader,

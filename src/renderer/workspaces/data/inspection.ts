@@ -23,6 +23,8 @@ export interface Inspection {
   /** Reading headers or planes now. */
   reading: Ref<boolean>
   retry: () => void
+  /** Stops looking; what was found stays. The machine has something better to do. */
+  stop: () => void
 }
 
 /**
@@ -85,10 +87,13 @@ export function useInspection(path: string, raw: Ref<RawDescription | null | und
   })
   void look()
   void lookAround()
-  onScopeDispose(() => {
-    abort.abort()
-    if (timer !== null) clearTimeout(timer)
-  })
 
-  return { summary, preview, failure, fileBytes, isFolder, reading, retry: () => void look() }
+  function stop(): void {
+    abort.abort()
+    reading.value = false
+    if (timer !== null) clearTimeout(timer)
+  }
+  onScopeDispose(stop)
+
+  return { summary, preview, failure, fileBytes, isFolder, reading, retry: () => void look(), stop }
 }
