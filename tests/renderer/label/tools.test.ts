@@ -341,6 +341,7 @@ function eventOf(type: PlanePointerEvent['type']): PlanePointerEvent {
     plane: xy,
     points: new Float32Array(),
     inside: true,
+    pixelsPerVoxel: { row: 1, column: 1 },
     shift: false,
     control: false,
     alt: false,
