@@ -40,10 +40,11 @@ interface PaintedStroke {
 
 /** Axes z, y, x; as high and wide as the large plane, so that it is filled. */
 const shape = [4, 400, 320] as const
-const materials = ['Pore', 'Solid'] as const
+const materials = ['Pore', 'Solid', 'Binder'] as const
 /**
- * Places of strokes: rows from top to bottom, in three columns. Materials take turns, so that every stroke changes something, even
- * when a banner moves the plane under the pointer and it comes to lie on strokes that are there.
+ * Places of strokes: rows from top to bottom, in three columns, and then from the top again. Strokes reach over the rows beside them.
+ * Materials take turns by row, so that every stroke changes something, even when a banner moves the plane under the pointer and it
+ * comes to lie on strokes that are there; and each time in another order, so that it still does where a kill has left one out.
  */
 const columns: readonly (readonly [number, number])[] = [
   [0.2, 0.36],
@@ -82,7 +83,7 @@ export class KillTrial {
     this.#random = createRandom(seed)
   }
 
-  /** Starts the app on a new project with two materials. `folder` is empty; `seed` decides when processes are killed. */
+  /** Starts the app on a new project with materials. `folder` is empty; `seed` decides when processes are killed. */
   static async start(program: string, folder: string, seed: number): Promise<KillTrial> {
     const trial = new KillTrial(program, folder, seed)
     const [slices, height, width] = shape
@@ -336,15 +337,18 @@ export class KillTrial {
 
   /** Where the next stroke goes; every stroke changes something. */
   #nextPlace(): { key: string; points: Point[] } {
-    const key = `${1 + (this.#begun % materials.length)}`
-    const at = this.#begun++ % (rows * columns.length)
+    const places = rows * columns.length
+    const pass = Math.floor(this.#begun / places)
+    const at = this.#begun++ % places
     const [left, right] = columns[at % columns.length]
-    const row = firstRow + ((lastRow - firstRow) * Math.floor(at / columns.length)) / (rows - 1)
+    const row = Math.floor(at / columns.length)
+    const y = firstRow + ((lastRow - firstRow) * row) / (rows - 1)
     return {
-      key,
+      // Another than the row above had just now, and than this one and the one below had the last time.
+      key: `${1 + ((row + 2 * pass) % materials.length)}`,
       points: [
-        [left, row],
-        [right, row],
+        [left, y],
+        [right, y],
       ],
     }
   }
