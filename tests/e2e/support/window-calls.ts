@@ -40,13 +40,16 @@ const callInPage = `(async ({ process, service, method, request }, limitMs) => {
   }
 })`
 
+/** Some answers are on disk before they are given, which takes seconds when others have much to write. */
+const patienceMs = 30_000
+
 /** The script of {@link callFromWindow}, for a page that Playwright has lost because its process was killed. */
-export function callScript(call: WindowCall, limitMs = 5000): string {
+export function callScript(call: WindowCall, limitMs = patienceMs): string {
   return `${callInPage}(${JSON.stringify(call)}, ${limitMs})`
 }
 
 /** Rejects when no port or no answer comes within `limitMs`. */
-export async function callFromWindow(page: Page, call: WindowCall, limitMs = 5000): Promise<Answer> {
+export async function callFromWindow(page: Page, call: WindowCall, limitMs = patienceMs): Promise<Answer> {
   return await page.evaluate<Answer>(callScript(call, limitMs))
 }
 
